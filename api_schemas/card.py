@@ -40,9 +40,6 @@ class SameValueCalibration(Frozen):
     intercept: float
     pairs: int = Field(ge=0, description="pairs it was fitted on")
     fitted_on: str = Field(description="split it was fitted on")
-    expected_calibration_error: Probability | None = Field(
-        default=None, description="measured on the split named by the quality table"
-    )
 
 
 class AttributeCard(Frozen):
@@ -67,20 +64,38 @@ class AttributeCard(Frozen):
         return self
 
 
-class AttributeQuality(Frozen):
-    """Measured retrieval and classification quality of one attribute on one split."""
+class RetrievalQuality(Frozen):
+    """How well an order of the candidates finds garments of the query's value."""
 
-    map_other_photographers: float
-    map_all: float
-    map_random: float
-    map_global: float
-    recall_at_1: float
-    recall_at_5: float
-    recall_at_10: float
-    value_accuracy: float
-    value_balanced_accuracy: float
-    queries: int
-    queries_without_relevant: int
+    map_other_photographers: Probability = Field(
+        description="mean average precision, candidates by other photographers than the query's"
+    )
+    map_all: Probability = Field(description="the same over all other images of the split")
+    recall_at_1: Probability = Field(description="share of queries with a right first hit")
+    recall_at_5: Probability
+    recall_at_10: Probability
+
+
+class AttributeQuality(Frozen):
+    """Measured quality of one attribute on one split."""
+
+    retrieval: RetrievalQuality
+    retrieval_random_order: RetrievalQuality = Field(description="reference: a random order")
+    retrieval_global_embedding: RetrievalQuality = Field(
+        description="reference: one vector for the whole picture, the trunk's mean-pooled feature"
+    )
+    queries: int = Field(description="queries counted in map_other_photographers")
+    queries_without_relevant: int = Field(description="left out: nothing by others to find")
+    value_accuracy: Probability
+    value_balanced_accuracy: Probability
+    majority_accuracy: Probability = Field(description="reference: always the commonest value")
+    value_calibration_error: Probability = Field(description="ECE of the value's probability")
+    same_value_calibration_error: Probability = Field(
+        description="ECE over cross-photographer pairs"
+    )
+    visible_accuracy: Probability | None = Field(
+        description="of visible >= 0.5; null where the split has no example of both kinds"
+    )
 
 
 class Quality(Frozen):
@@ -88,8 +103,8 @@ class Quality(Frozen):
 
     split: str
     images: int
-    mean_map_other_photographers: float
-    weighted_map_other_photographers: float
+    mean_map_other_photographers: Probability = Field(description="mean over attributes")
+    weighted_map_other_photographers: Probability = Field(description="weighted by queries")
     attributes: dict[str, AttributeQuality]
 
 
@@ -101,7 +116,8 @@ class Provenance(Frozen):
     training_images: int
     pretrained: str = Field(description="source of initial weights; 'none' when from scratch")
     left_out_values: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="per attribute: values too rare to learn, treated as unlabelled"
+        default_factory=dict,
+        description="per attribute: values too rare to learn, treated as unlabelled",
     )
 
 

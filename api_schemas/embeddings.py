@@ -1,0 +1,52 @@
+"""Vectors of images. Sent as float32 written exactly: reading them back gives the same bits."""
+
+from pydantic import Field
+
+from api_schemas.attributes import MODEL_EXAMPLE, ModelIdentity, ValueReading
+from api_schemas.bases import AnswerModel, examples
+
+MAX_IMAGES = 32
+
+
+class AttributeEmbedding(ValueReading):
+    """One image in one attribute's space."""
+
+    vector: list[float] = Field(description="unit length")
+    norm: float = Field(description="of the vector before it was scaled to unit length")
+    attention: list[list[float]] | None = Field(
+        default=None,
+        description="where the model looked, rows from the top; sums to 1; "
+        "only with include=attention",
+    )
+
+
+class EmbeddingResult(AnswerModel):
+    """All attributes asked for, of one image."""
+
+    attributes: dict[str, AttributeEmbedding]
+
+
+class EmbeddingsAnswer(AnswerModel):
+    """Answer of POST /v1/embeddings; one result per file, in the order of the files."""
+
+    model_config = examples(
+        {
+            "results": [
+                {
+                    "attributes": {
+                        "collar": {
+                            "value": "shirt",
+                            "probability": 0.91,
+                            "visible": 0.98,
+                            "vector": [0.6, -0.8],
+                            "norm": 7.25,
+                        }
+                    }
+                }
+            ],
+            "model": MODEL_EXAMPLE,
+        }
+    )
+
+    results: list[EmbeddingResult]
+    model: ModelIdentity

@@ -1,0 +1,197 @@
+"""The exported file measured on a labelled split, through the encoder that serves.
+
+Candidates are by other photographers than the query's: many people shoot all their garments on
+one floor, and a network learns that first. Plain MAP over all other images stands beside it.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api_schemas.card import AttributeCard, AttributeQuality, Quality, RetrievalQuality
+from model import pixels
+from model.encoder import Embeddings, Encoder
+from model.labels import LabelTable
+from model.metrics import (
+    RetrievalScore,
+    accuracy,
+    balanced_accuracy,
+    expected_calibration_error,
+    retrieval_score,
+)
+from model.similarity import VISIBLE_THRESHOLD, same_value_probability, value_probabilities
+
+Progress = Callable[[int], None]
+"""Told how many images have been embedded since the last call."""
+
+
+@dataclass(frozen=True)
+class EmbeddedTable:
+    """A table's rows with what the model says of each.
+
+    Attributes:
+        table: the labels.
+        vectors: (N, A, D) float32, attributes in the card's order.
+        visible: (N, A) float32.
+        global_vectors: (N, C) float32.
+    """
+
+    table: LabelTable
+    vectors: NDArray[np.float32]
+    visible: NDArray[np.float32]
+    global_vectors: NDArray[np.float32]
+
+
+def embed_table(
+    encoder: Encoder, table: LabelTable, *, batch_size: int = 32, progress: Progress | None = None
+) -> EmbeddedTable:
+    """Embed every image of a table.
+
+    Raises:
+        UndecodableImage: naming the first file that cannot be read.
+    """
+    batches = []
+    for batch in _decoded_batches(table.files, encoder, batch_size):
+        batches.append(encoder.encode(batch))
+        if progress:
+            progress(len(batch))
+    return EmbeddedTable(
+        table=table,
+        vectors=_joined(batches, "vectors"),
+        visible=_joined(batches, "visible"),
+        global_vectors=_joined(batches, "global_vector"),
+    )
+
+
+def evaluate(embedded: EmbeddedTable, attributes: tuple[AttributeCard, ...], split: str) -> Quality:
+    """Measure the attributes that the model and the table share.
+
+    Args:
+        embedded: the split's images.
+        attributes: the model's, in its order.
+        split: name to report.
+
+    Raises:
+        ValueError: the model and the table share no attribute.
+    """
+    shared = [
+        (index, attribute)
+        for index, attribute in enumerate(attributes)
+        if attribute.name in embedded.table.cells
+    ]
+    if not shared:
+        raise ValueError(
+            f"the model knows {', '.join(a.name for a in attributes)}; "
+            f"the table has {', '.join(embedded.table.attributes)}"
+        )
+    measured = {a.name: _attribute_quality(embedded, index, a) for index, a in shared}
+    maps = np.array([m.retrieval.map_other_photographers for m in measured.values()])
+    queries = np.array([m.queries for m in measured.values()])
+    return Quality(
+        split=split,
+        images=len(embedded.table),
+        mean_map_other_photographers=float(maps.mean()),
+        weighted_map_other_photographers=float((maps * queries).sum() / max(1, queries.sum())),
+        attributes=measured,
+    )
+
+
+def cross_group_pairs(
+    values: NDArray[np.int64], groups: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row indices (P,) and (P,) of all pairs of labelled images by different photographers."""
+    left, right = np.triu_indices(len(values), k=1)
+    kept = (values[left] >= 0) & (values[right] >= 0) & (groups[left] != groups[right])
+    return left[kept], right[kept]
+
+
+def _attribute_quality(
+    embedded: EmbeddedTable, index: int, attribute: AttributeCard
+) -> AttributeQuality:
+    table, space = embedded.table, embedded.vectors[:, index]
+    # Retrieval is judged on every value of the table, also those the model never learnt to name.
+    values = table.value_indices(attribute.name, table.values(attribute.name))
+    similarities = space @ space.T
+    global_similarities = embedded.global_vectors @ embedded.global_vectors.T
+    retrieval, score = _retrieval(similarities, values, table.groups)
+    named = table.value_indices(attribute.name, attribute.values)
+    probabilities = value_probabilities(space[named >= 0], attribute)
+    predicted, actual = probabilities.argmax(axis=1), named[named >= 0]
+    left, right = cross_group_pairs(values, table.groups)
+    return AttributeQuality(
+        retrieval=retrieval,
+        retrieval_random_order=_random_order(values, table.groups),
+        retrieval_global_embedding=_retrieval(global_similarities, values, table.groups)[0],
+        queries=score.queries,
+        queries_without_relevant=score.queries_without_relevant,
+        value_accuracy=accuracy(predicted, actual),
+        value_balanced_accuracy=balanced_accuracy(predicted, actual),
+        majority_accuracy=float(np.bincount(actual).max() / len(actual)) if len(actual) else 0.0,
+        value_calibration_error=expected_calibration_error(
+            probabilities.max(axis=1), predicted == actual
+        ),
+        same_value_calibration_error=expected_calibration_error(
+            np.asarray(same_value_probability(similarities[left, right], attribute)),
+            values[left] == values[right],
+        ),
+        visible_accuracy=_visible_accuracy(
+            embedded.visible[:, index], table.visible(attribute.name)
+        ),
+    )
+
+
+def _retrieval(
+    similarities: NDArray[np.float32], values: NDArray[np.int64], groups: NDArray[np.int64]
+) -> tuple[RetrievalQuality, RetrievalScore]:
+    score = retrieval_score(similarities, values, groups)
+    quality = RetrievalQuality(
+        map_other_photographers=score.mean_average_precision,
+        map_all=retrieval_score(similarities, values).mean_average_precision,
+        recall_at_1=score.recall_at[1],
+        recall_at_5=score.recall_at[5],
+        recall_at_10=score.recall_at[10],
+    )
+    return quality, score
+
+
+def _random_order(
+    values: NDArray[np.int64], groups: NDArray[np.int64], *, rounds: int = 5
+) -> RetrievalQuality:
+    rng = np.random.default_rng(0)
+    orders = [
+        _retrieval(rng.random((len(values), len(values)), dtype=np.float32), values, groups)[0]
+        for _ in range(rounds)
+    ]
+    fields = RetrievalQuality.model_fields
+    return RetrievalQuality(
+        **{name: float(np.mean([getattr(order, name) for order in orders])) for name in fields}
+    )
+
+
+def _visible_accuracy(predicted: NDArray[np.float32], actual: NDArray[np.float32]) -> float | None:
+    labelled = np.isfinite(actual)
+    if len(np.unique(actual[labelled])) < 2:
+        return None
+    return float(np.mean((predicted >= VISIBLE_THRESHOLD)[labelled] == (actual[labelled] == 1)))
+
+
+def _decoded_batches(
+    files: tuple[Path, ...], encoder: Encoder, batch_size: int
+) -> Iterator[NDArray[np.uint8]]:
+    def decoded(file: Path) -> NDArray[np.uint8]:
+        try:
+            return pixels.decode(file.read_bytes(), encoder.card.preprocessing)
+        except pixels.UndecodableImage as exc:
+            raise pixels.UndecodableImage(f"{file}: {exc.reason}") from exc
+
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(files), batch_size):
+            yield np.stack(list(pool.map(decoded, files[start : start + batch_size])))
+
+
+def _joined(batches: list[Embeddings], name: str) -> NDArray[np.float32]:
+    return np.concatenate([getattr(batch, name) for batch in batches])

@@ -1,0 +1,206 @@
+"""Labels and photographs to augmented batches.
+
+Photographs are decoded once, by the same ``model.pixels.decode`` that serves, into one uint8
+array on disk; epochs then read memory only. Augmentation works on whole batches on the training
+device: one affine resampling, then colour, then a hidden rectangle.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+
+from api_schemas.card import Preprocessing
+from model import pixels
+from model.labels import LabelTable
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the table says, as the losses read it.
+
+    Attributes:
+        value_names: per attribute, the values learnt, most frequent first.
+        values: (N, A) int64 index into them, -1 where there is none.
+        visible: (N, A) float32, 1, 0, or NaN where unlabelled.
+    """
+
+    value_names: tuple[tuple[str, ...], ...]
+    values: Tensor
+    visible: Tensor
+
+    @classmethod
+    def of(cls, table: LabelTable, value_names: Sequence[Sequence[str]]) -> "Targets":
+        """Targets of a table for the given value names, one sequence per attribute."""
+        per_attribute = list(zip(table.attributes, value_names, strict=True))
+        return cls(
+            value_names=tuple(tuple(names) for names in value_names),
+            values=torch.from_numpy(
+                np.stack([table.value_indices(a, names) for a, names in per_attribute], axis=1)
+            ),
+            visible=torch.from_numpy(
+                np.stack([table.visible(a) for a in table.attributes], axis=1)
+            ),
+        )
+
+    def value_counts(self) -> Tensor:
+        """(A, V) int64, rows of each value; 0 past an attribute's last value."""
+        most = max(len(names) for names in self.value_names)
+        one_hot = F.one_hot(self.values + 1, most + 1)  # column 0 gathers "no value"
+        return one_hot.sum(0)[:, 1:]
+
+
+def packed_pixels(
+    files: Sequence[Path], preprocessing: Preprocessing, cache: Path
+) -> NDArray[np.uint8]:
+    """Decode photographs once.
+
+    Args:
+        files: the images, in order.
+        preprocessing: size and fit to decode at.
+        cache: folder where the packed array is kept and found again.
+
+    Returns:
+        (N, S, S, 3) uint8, memory-mapped and read-only.
+
+    Raises:
+        UndecodableImage: naming the first file that cannot be read.
+    """
+    size = preprocessing.input_size
+    key = hashlib.sha256(f"{preprocessing.fit} {size}".encode())
+    for file in files:
+        key.update(f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}\n".encode())
+    path = cache / f"pixels-{size}-{key.hexdigest()[:16]}.npy"
+    if not path.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        packed = np.lib.format.open_memmap(
+            partial, mode="w+", dtype=np.uint8, shape=(len(files), size, size, 3)
+        )
+        with ThreadPoolExecutor() as pool:
+            decoded = pool.map(lambda file: _decode_file(file, preprocessing), files)
+            for row, image in enumerate(
+                track(decoded, description=f"decoding at {size} px", total=len(files))
+            ):
+                packed[row] = image
+        packed.flush()
+        partial.rename(path)
+    mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return mapped
+
+
+def _decode_file(file: Path, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    try:
+        return pixels.decode(file.read_bytes(), preprocessing)
+    except pixels.UndecodableImage as exc:
+        raise pixels.UndecodableImage(f"{file}: {exc}") from exc
+
+
+def epoch_batches(rows: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Shuffled row indices in batches of ``batch_size``; a last batch under half size is left out.
+
+    A tiny batch would unsettle BatchNorm; the rows left out change every epoch.
+    """
+    for batch in torch.randperm(rows, generator=generator).split(batch_size):
+        if len(batch) == rows or len(batch) * 2 >= batch_size:
+            yield batch
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges of the random changes; each is drawn per image."""
+
+    zoom: tuple[float, float] = (0.7, 1.15)  # share of the picture's side that is kept
+    aspect: float = 0.2  # log range
+    rotation_degrees: float = 15.0
+    brightness: float = 0.35
+    contrast: float = 0.35
+    saturation: float = 0.35
+    white_balance: float = 0.08
+    erase_probability: float = 0.3
+    erase_share: tuple[float, float] = (0.03, 0.2)  # of the area
+
+
+def augment(images: Tensor, size: int, ranges: Augmentation, generator: torch.Generator) -> Tensor:
+    """Change a batch at random.
+
+    Args:
+        images: (B, 3, P, P) float32 in 0..1.
+        size: side of the result.
+        ranges: how much.
+        generator: of the CPU; the draws are the same on every device.
+
+    Returns:
+        (B, 3, size, size) float32 in 0..1.
+    """
+    draw = _Draw(len(images), generator, images.device)
+    images = _resample(images, size, ranges, draw)
+    images = _recolour(images, ranges, draw)
+    return _erase(images, ranges, draw)
+
+
+class _Draw:
+    """Uniform numbers, one per image."""
+
+    def __init__(self, count: int, generator: torch.Generator, device: torch.device) -> None:
+        self.count, self.generator, self.device = count, generator, device
+
+    def __call__(self, low: float, high: float, *extra: int) -> Tensor:
+        unit = torch.rand(self.count, *extra, generator=self.generator)
+        return (low + (high - low) * unit).to(self.device)
+
+
+def _resample(images: Tensor, size: int, ranges: Augmentation, draw: _Draw) -> Tensor:
+    working = min(images.shape[-1], round(size * 1.2))
+    if working < images.shape[-1]:  # resampling below takes no average over source pixels
+        images = F.interpolate(images, size=(working, working), mode="bilinear", antialias=True)
+    angle = draw(-1, 1) * np.deg2rad(ranges.rotation_degrees)
+    zoom, stretch = draw(*ranges.zoom), draw(-ranges.aspect, ranges.aspect).div(2).exp()
+    flip = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
+    across, down = zoom * stretch, zoom / stretch
+    room_x, room_y = (1 - across).clamp_min(0), (1 - down).clamp_min(0)
+    theta = torch.stack(
+        [
+            torch.stack(
+                [flip * across * angle.cos(), -down * angle.sin(), room_x * draw(-1, 1)], 1
+            ),
+            torch.stack([flip * across * angle.sin(), down * angle.cos(), room_y * draw(-1, 1)], 1),
+        ],
+        dim=1,
+    )  # (B, 2, 3)
+    grid = F.affine_grid(theta, [len(images), 3, size, size], align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
+def _recolour(images: Tensor, ranges: Augmentation, draw: _Draw) -> Tensor:
+    def factor(amount: float, *extra: int) -> Tensor:
+        return draw(1 - amount, 1 + amount, *extra).view(len(images), -1, 1, 1)
+
+    images = images * factor(ranges.brightness) * factor(ranges.white_balance, 3)
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = mean + (images - mean) * factor(ranges.contrast)
+    grey = images.mean(dim=1, keepdim=True)
+    images = grey + (images - grey) * factor(ranges.saturation)
+    return images.clamp(0, 1)
+
+
+def _erase(images: Tensor, ranges: Augmentation, draw: _Draw) -> Tensor:
+    size = images.shape[-1]
+    area, stretch = draw(*ranges.erase_share), draw(-0.7, 0.7).exp()
+    half_width, half_height = (area * stretch).sqrt() / 2, (area / stretch).sqrt() / 2
+    centre_x, centre_y = draw(0, 1), draw(0, 1)
+    axis = (torch.arange(size, device=images.device) + 0.5) / size
+    inside_x = (axis - centre_x.unsqueeze(1)).abs() < half_width.unsqueeze(1)  # (B, W)
+    inside_y = (axis - centre_y.unsqueeze(1)).abs() < half_height.unsqueeze(1)  # (B, H)
+    erased = draw(0, 1) < ranges.erase_probability
+    mask = inside_y.unsqueeze(2) & inside_x.unsqueeze(1) & erased.view(-1, 1, 1)
+    colour = draw(0, 1, 3).view(-1, 3, 1, 1)
+    return torch.where(mask.unsqueeze(1), colour, images)

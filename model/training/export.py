@@ -1,0 +1,279 @@
+"""A trained network to one `.onnx` file: weights, card, calibration, measured quality.
+
+Calibration is fitted on the validation split with the exported file itself, through the encoder
+that serves, so what is calibrated is what runs. The file appears under its name only when it is
+whole and its answers have been compared with PyTorch's.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from api_schemas.card import (
+    CARD_KEY,
+    AttributeCard,
+    ModelCard,
+    Provenance,
+    SameValueCalibration,
+)
+from model.encoder import Encoder
+from model.evaluate import EmbeddedTable, Progress, cross_group_pairs, embed_table, evaluate
+from model.labels import LabelTable
+from model.pixels import normalise
+from model.training.asen import Asen
+from model.training.train import Run
+
+PARITY_TOLERANCE: Final = 1e-4  # largest difference allowed between the two unit vectors
+OUTPUTS: Final = ("vectors", "norms", "attention", "visible", "global")
+_UNFITTED: Final = SameValueCalibration(slope=1.0, intercept=0.0, pairs=0, fitted_on="nothing")
+
+
+class ExportError(RuntimeError):
+    """The exported file does not say what the network says."""
+
+
+class AttributeAbout(BaseModel):
+    """What an attribute and its values mean, for people."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    description: str = ""
+    values: dict[str, str] = {}
+
+
+class About(BaseModel):
+    """What no training run can know of its model: names, licences, meanings. A JSON file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = "lapel-custom"
+    version: str = "1"
+    licence: str = "unspecified"
+    data: str = "unspecified"
+    data_licence: str = "unspecified"
+    attributes: dict[str, AttributeAbout] = {}
+
+    @classmethod
+    def read(cls, path: Path | None) -> "About":
+        """Read the file; without one, the defaults.
+
+        Raises:
+            ValueError: the file is not there or not of this form.
+        """
+        if path is None:
+            return cls()
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as exc:
+            raise ValueError(f"cannot use {path}: {exc}") from exc
+
+
+def export(
+    run: Run, table: LabelTable, about: About, out: Path, *, progress: Progress | None = None
+) -> ModelCard:
+    """Write the run's network as a model file.
+
+    Args:
+        run: the trained network.
+        table: labels; ``valid`` calibrates, ``test``, where there is one, is measured.
+        about: names, licences, meanings.
+        out: where the file goes; replaced whole or not at all.
+        progress: told of images embedded.
+
+    Returns:
+        The card in the file.
+
+    Raises:
+        ExportError: the file's vectors differ from PyTorch's by more than ``PARITY_TOLERANCE``.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = out.with_suffix(".partial.onnx")
+    try:
+        _write_graph(run.network, run.config.input_size, partial)
+        card = _first_card(run, about)
+        _write_card(partial, card)
+        check_parity(run.network, Encoder.load(partial), run.config.input_size)
+        encoder = Encoder.load(partial)
+        valid = embed_table(encoder, table.split("valid"), progress=progress)
+        card = _calibrated(card, valid)
+        quality = [evaluate(valid, card.attributes, "valid")]
+        if "test" in table.splits:
+            test = embed_table(encoder, table.split("test"), progress=progress)
+            quality.append(evaluate(test, card.attributes, "test"))
+        card = card.model_copy(update={"quality": tuple(quality)})
+        _write_card(partial, card)
+        Encoder.load(partial)
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return card
+
+
+def check_parity(network: Asen, encoder: Encoder, input_size: int) -> float:
+    """Compare file and network on random pictures, alone and in a batch.
+
+    Returns:
+        The largest absolute difference of the unit vectors.
+
+    Raises:
+        ExportError: it exceeds ``PARITY_TOLERANCE``.
+    """
+    rng = np.random.default_rng(0)
+    worst = 0.0
+    for batch in (1, 5):
+        images = rng.integers(0, 256, (batch, input_size, input_size, 3), dtype=np.uint8)
+        normalised = torch.from_numpy(normalise(images, encoder.card.preprocessing))
+        with torch.no_grad():
+            expected = network.eval()(normalised).vectors.numpy()
+        worst = max(worst, float(np.abs(encoder.encode(images).vectors - expected).max()))
+    if worst > PARITY_TOLERANCE:
+        raise ExportError(
+            f"the exported vectors differ from PyTorch's by {worst:.2e}, more than "
+            f"{PARITY_TOLERANCE:.0e}"
+        )
+    return worst
+
+
+class _Serving(nn.Module):
+    """The network's outputs as the file names them: probabilities, no value logits.
+
+    Values are read from vectors by the card's prototypes, so the file does not repeat them.
+    """
+
+    def __init__(self, network: Asen) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        e = self.network(images)
+        return e.vectors, e.norms, e.attention, e.visible_logits.sigmoid(), e.global_vector
+
+
+def _write_graph(network: Asen, input_size: int, path: Path) -> None:
+    # Two rows: a batch of one would be taken for a constant.
+    example = torch.zeros(2, 3, input_size, input_size)
+    program = torch.onnx.export(
+        _Serving(network).eval(),
+        (example,),
+        input_names=["images"],
+        output_names=list(OUTPUTS),
+        dynamic_shapes=({0: torch.export.Dim("batch")},),
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    program.save(path, external_data=False)
+
+
+def _write_card(path: Path, card: ModelCard) -> None:
+    graph = onnx.load(path)
+    onnx.helper.set_model_props(graph, {CARD_KEY: card.model_dump_json()})
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
+
+
+def _first_card(run: Run, about: About) -> ModelCard:
+    values = run.network.values
+    prototypes = values.unit_prototypes().detach().numpy()
+    scales = values.log_scale.detach().exp().tolist()
+    attributes = tuple(
+        _attribute_card(name, names, prototypes[row, : len(names)], scales[row], about.attributes)
+        for row, (name, names) in enumerate(zip(run.attributes, run.value_names, strict=True))
+    )
+    return ModelCard(
+        name=about.name,
+        version=about.version,
+        licence=about.licence,
+        design="asen-v2",
+        backbone=run.config.backbone,
+        embedding_dimension=run.config.embedding_dimension,
+        preprocessing=run.config.preprocessing(),
+        attributes=attributes,
+        provenance=Provenance(
+            data=about.data,
+            data_licence=about.data_licence,
+            training_images=run.training_images,
+            pretrained="torchvision default" if run.config.pretrained else "none",
+            left_out_values=run.left_out_values,
+        ),
+    )
+
+
+def _attribute_card(
+    name: str,
+    values: tuple[str, ...],
+    prototypes: NDArray[np.float32],
+    scale: float,
+    meanings: Mapping[str, AttributeAbout],
+) -> AttributeCard:
+    meaning = meanings.get(name, AttributeAbout())
+    return AttributeCard(
+        name=name,
+        description=meaning.description,
+        values=values,
+        value_descriptions={v: meaning.values[v] for v in values if v in meaning.values},
+        prototypes=tuple(tuple(round(float(x), 6) for x in row) for row in prototypes),
+        scale=scale,
+        same_value=_UNFITTED,
+    )
+
+
+def _calibrated(card: ModelCard, valid: EmbeddedTable) -> ModelCard:
+    attributes = tuple(
+        attribute.model_copy(
+            update={
+                "scale": _fit_scale(attribute, valid, index),
+                "same_value": _fit_same_value(attribute, valid, index),
+            }
+        )
+        for index, attribute in enumerate(card.attributes)
+    )
+    return card.model_copy(update={"attributes": attributes})
+
+
+def _fit_scale(attribute: AttributeCard, valid: EmbeddedTable, index: int) -> float:
+    """Temperature scaling (Guo et al., ICML 2017): the scale of least validation log loss."""
+    actual = valid.table.value_indices(attribute.name, attribute.values)
+    rows = np.flatnonzero(actual >= 0)
+    if len(rows) == 0:
+        return attribute.scale
+    cosines = valid.vectors[rows, index] @ np.array(attribute.prototypes, np.float32).T
+
+    def log_loss(log_scale: float) -> float:
+        logits = np.exp(log_scale) * cosines
+        right = logits[np.arange(len(rows)), actual[rows]]
+        return float(np.mean(logsumexp(logits, axis=1) - right))
+
+    fit = minimize_scalar(log_loss, bounds=(np.log(0.5), np.log(100.0)), method="bounded")
+    return float(np.exp(fit.x))
+
+
+def _fit_same_value(
+    attribute: AttributeCard, valid: EmbeddedTable, index: int
+) -> SameValueCalibration:
+    """Logistic regression from cosine to "same value", over pairs by different photographers."""
+    table = valid.table
+    values = table.value_indices(attribute.name, table.values(attribute.name))
+    left, right = cross_group_pairs(values, table.groups)
+    same = values[left] == values[right]
+    if same.all() or not same.any():
+        return _UNFITTED
+    space = valid.vectors[:, index]
+    cosines = np.einsum("pd,pd->p", space[left], space[right])
+    fit = LogisticRegression(C=np.inf).fit(cosines[:, None], same)
+    return SameValueCalibration(
+        slope=float(fit.coef_[0, 0]),
+        intercept=float(fit.intercept_[0]),
+        pairs=len(same),
+        fitted_on="valid",
+    )

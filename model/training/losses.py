@@ -1,0 +1,140 @@
+"""What pulls together and what pushes apart, one attribute at a time.
+
+Every loss sees all attributes of a batch at once and skips what is not labelled. ``na`` teaches
+the visibility logit alone: two garments without a collar are not alike in their collar.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from pytorch_metric_learning.distances import CosineSimilarity
+from pytorch_metric_learning.losses import SupConLoss, TripletMarginLoss
+from pytorch_metric_learning.miners import TripletMarginMiner
+from torch import Tensor, nn
+
+from model.training.asen import Embeddings
+
+UNLABELLED: Final = -1
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each part counts; a part of weight 0 is not computed."""
+
+    prototypes: float = 1.0
+    supcon: float = 0.0
+    triplet: float = 0.0
+    visibility: float = 0.5
+    label_smoothing: float = 0.1
+    supcon_temperature: float = 0.1
+    triplet_margin: float = 0.2  # the paper's
+
+
+class AttributeLoss(nn.Module):
+    """Weighted sum of the parts, averaged over the attributes that have a label in the batch.
+
+    Args:
+        weights: how much each part counts.
+        value_weights: (A, V) float32, weight of each value in the prototype softmax.
+    """
+
+    value_weights: Tensor
+
+    def __init__(self, weights: LossWeights, value_weights: Tensor) -> None:
+        super().__init__()
+        self.weights = weights
+        self.register_buffer("value_weights", value_weights)
+        self.supcon = SupConLoss(temperature=weights.supcon_temperature)
+        self.triplet = TripletMarginLoss(margin=weights.triplet_margin, distance=CosineSimilarity())
+        self.triplet_miner = TripletMarginMiner(
+            margin=weights.triplet_margin, distance=CosineSimilarity(), type_of_triplets="semihard"
+        )
+
+    def forward(self, embeddings: Embeddings, values: Tensor, visible: Tensor) -> Tensor:
+        """Score a batch.
+
+        Args:
+            embeddings: the network's answer.
+            values: (B, A) int64, value index or ``UNLABELLED``.
+            visible: (B, A) float32, 1, 0, or NaN where unlabelled.
+
+        Returns:
+            Scalar loss.
+        """
+        parts = self.weights
+        total = embeddings.vectors.new_zeros(())
+        if parts.visibility:
+            total = total + parts.visibility * visibility_loss(embeddings.visible_logits, visible)
+        if parts.prototypes:
+            total = total + parts.prototypes * prototype_loss(
+                embeddings.value_logits, values, self.value_weights, parts.label_smoothing
+            )
+        if parts.supcon:
+            total = total + parts.supcon * self._per_attribute(self.supcon, embeddings, values)
+        if parts.triplet:
+            total = total + parts.triplet * self._mined_triplets(embeddings, values)
+        return total
+
+    def _per_attribute(self, loss: nn.Module, embeddings: Embeddings, values: Tensor) -> Tensor:
+        terms = [
+            loss(vectors[labels >= 0], labels[labels >= 0])
+            for vectors, labels in zip(embeddings.vectors.unbind(1), values.unbind(1), strict=True)
+            if (labels >= 0).sum() > 1
+        ]
+        return torch.stack(terms).mean() if terms else embeddings.vectors.sum() * 0.0
+
+    def _mined_triplets(self, embeddings: Embeddings, values: Tensor) -> Tensor:
+        def mined(vectors: Tensor, labels: Tensor) -> Tensor:
+            return self.triplet(vectors, labels, self.triplet_miner(vectors, labels))
+
+        return self._per_attribute(mined, embeddings, values)  # type: ignore[arg-type]
+
+
+def prototype_loss(
+    logits: Tensor, values: Tensor, value_weights: Tensor, label_smoothing: float
+) -> Tensor:
+    """Cross entropy per attribute over the values it has, smoothed over them alone.
+
+    Args:
+        logits: (B, A, V); values an attribute does not have are far below the rest.
+        values: (B, A), ``UNLABELLED`` where there is none.
+        value_weights: (A, V), 0 for values an attribute does not have.
+        label_smoothing: share of the target spread evenly over an attribute's values.
+
+    Returns:
+        Mean over attributes of the weighted mean over their labelled rows; 0 with no label.
+    """
+    exists = (value_weights > 0).float()  # (A, V)
+    uniform = exists / exists.sum(dim=1, keepdim=True)
+    target = F.one_hot(values.clamp_min(0), logits.shape[2]).float()
+    target = (1 - label_smoothing) * target + label_smoothing * uniform
+    row_loss = -(target * logits.log_softmax(dim=-1)).sum(dim=-1)  # (B, A)
+    attribute_index = torch.arange(values.shape[1], device=values.device)
+    row_weight = value_weights[attribute_index, values.clamp_min(0)] * (values >= 0)  # (B, A)
+    per_attribute = (row_loss * row_weight).sum(0) / row_weight.sum(0).clamp_min(1e-6)
+    has_label = (row_weight.sum(0) > 0).float()
+    return (per_attribute * has_label).sum() / has_label.sum().clamp_min(1.0)
+
+
+def visibility_loss(logits: Tensor, visible: Tensor) -> Tensor:
+    """Binary cross entropy of (B, A) logits over the labelled entries; 0 with no label."""
+    labelled = visible.isfinite()
+    entries = F.binary_cross_entropy_with_logits(logits, visible.nan_to_num(), reduction="none")
+    return (entries * labelled).sum() / labelled.sum().clamp_min(1)
+
+
+def balanced_value_weights(counts: Tensor, *, power: float = 0.5) -> Tensor:
+    """Weights that lift rare values: count ** -power, mean 1 over each attribute's rows.
+
+    Args:
+        counts: (A, V) rows of each value, 0 where the attribute has no such value.
+
+    Returns:
+        (A, V) float32, 0 where the count is 0.
+    """
+    counts = counts.float()
+    weights = torch.where(counts > 0, counts.clamp_min(1) ** -power, torch.zeros_like(counts))
+    rows = counts.sum(dim=1, keepdim=True)
+    return weights * rows / (weights * counts).sum(dim=1, keepdim=True).clamp_min(1e-6)

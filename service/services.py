@@ -1,0 +1,121 @@
+"""What the routes and the command line work with, opened together and closed in reverse.
+
+The command line opens the same services in process, without HTTP.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api_schemas.card import ModelCard
+from model.encoder import Embeddings, Encoder, ImageEmbedding
+from service.batcher import Batcher
+from service.cache import Cache, LruCache
+from service.catalog.embedded import EmbeddedCatalog
+from service.catalog.store import Catalog
+from service.embedder import Embedder
+from service.images import Images
+from service.ingest import Ingest
+from service.metrics import Levels, Metrics
+from service.settings import BYTES_PER_MIB, Settings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Services:
+    """Everything that is open while the service runs."""
+
+    settings: Settings
+    encoder: Encoder
+    embedder: Embedder
+    catalog: Catalog
+    cache: Cache
+    images: Images
+    ingest: Ingest
+    identity: Mapping[str, str]
+    """Name, version and fingerprint of the model, as answers carry them."""
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self.encoder.card
+
+
+@contextlib.asynccontextmanager
+async def open_services(
+    settings: Settings, metrics: Metrics | None = None
+) -> AsyncIterator[Services]:
+    """Load the model and open the catalog.
+
+    Args:
+        settings: which model, which folder, how much of everything.
+        metrics: told of every batch, and given the levels to watch.
+
+    Raises:
+        ModelFileError: the model file cannot serve.
+        CatalogError: the folder cannot be opened.
+    """
+    metrics = metrics or Metrics()
+    encoder = Encoder.load(settings.model_path, threads=settings.onnx_threads or None)
+    cache = LruCache(settings.cache_mib * BYTES_PER_MIB)
+    batcher: Batcher[NDArray[np.uint8], ImageEmbedding] = Batcher(
+        lambda pixels: _encode(encoder, pixels),
+        max_batch=settings.batch_max_images,
+        wait_ms=settings.batch_wait_ms,
+        queue_size=settings.queue_max_images,
+        on_batch=metrics.batch,
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        catalog = await EmbeddedCatalog.open(
+            settings.store,
+            attributes=len(encoder.card.attributes),
+            dimension=encoder.card.embedding_dimension,
+            fingerprint=encoder.fingerprint,
+            store_images=settings.store_images,
+        )
+        stack.push_async_callback(catalog.close)
+        await stack.enter_async_context(batcher)
+        embedder = await stack.enter_async_context(
+            Embedder(encoder, batcher, cache, decode_threads=settings.decode_threads)
+        )
+        metrics.watch(lambda: _levels(cache, batcher, embedder))
+        images = Images(
+            embedder,
+            catalog,
+            max_image_bytes=settings.max_image_bytes,
+            max_together=2 * settings.batch_max_images,
+        )
+        yield Services(
+            settings=settings,
+            encoder=encoder,
+            embedder=embedder,
+            catalog=catalog,
+            cache=cache,
+            images=images,
+            ingest=Ingest(images, catalog),
+            identity={
+                "name": encoder.card.name,
+                "version": encoder.card.version,
+                "fingerprint": encoder.fingerprint,
+            },
+        )
+
+
+def _encode(encoder: Encoder, pixels: list[NDArray[np.uint8]]) -> Embeddings:
+    return encoder.encode(np.stack(pixels))
+
+
+def _levels(
+    cache: Cache, batcher: Batcher[NDArray[np.uint8], ImageEmbedding], embedder: Embedder
+) -> Levels:
+    return Levels(
+        cache_hits=cache.stats.hits,
+        cache_misses=cache.stats.misses,
+        cache_evictions=cache.stats.evictions,
+        cache_bytes=cache.stats.bytes,
+        cache_entries=cache.stats.entries,
+        queue_images=batcher.depth,
+        images_in_flight=embedder.in_flight,
+    )

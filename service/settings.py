@@ -1,0 +1,86 @@
+"""Every setting of the service, read once in `main` from LAPEL_* variables and then passed on.
+
+`docs/settings.md` lists them; a test holds the two against each other.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from model.encoder import SHIPPED_MODEL
+
+BYTES_PER_MIB = 1 << 20
+
+
+class Settings(BaseSettings):
+    """What can be set, with its unit in the name, its bounds and what it does."""
+
+    model_config = SettingsConfigDict(env_prefix="LAPEL_", frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port; 0 takes a free one")
+    model_path: Path = Field(
+        default=SHIPPED_MODEL, description="the model file; the shipped one unless set"
+    )
+    store: Path = Field(default=Path("lapel-data"), description="folder of the catalog")
+    store_images: bool = Field(
+        default=True,
+        description="keep the original bytes, which `lapel reindex` and image answers need",
+    )
+    cache_mib: int = Field(
+        default=128, ge=0, le=1 << 20, description="memory for vectors of recent images, MiB"
+    )
+    batch_max_images: int = Field(
+        default=16, ge=1, le=1024, description="images the network takes at a time"
+    )
+    batch_wait_ms: float = Field(
+        default=0.0,
+        ge=0,
+        le=1000,
+        description="how long an idle network waits for a batch to fill, ms",
+    )
+    queue_max_images: int = Field(
+        default=256, ge=1, le=100_000, description="images that may wait; beyond, 503 at once"
+    )
+    decode_threads: int = Field(
+        default=2, ge=1, le=256, description="images decoded at the same time"
+    )
+    onnx_threads: int = Field(
+        default=0, ge=0, le=1024, description="threads of the network; 0 takes the CPU quota"
+    )
+    max_image_mib: int = Field(default=10, ge=1, le=1024, description="largest image file, MiB")
+    max_request_mib: int = Field(
+        default=64, ge=1, le=4096, description="largest request body (bulk: unbounded), MiB"
+    )
+    bulk_commit_lines: int = Field(
+        default=64, ge=1, le=10_000, description="most bulk lines written by one commit"
+    )
+    bulk_buffer_mib: int = Field(
+        default=32, ge=1, le=4096, description="bulk lines held in memory per upload, MiB"
+    )
+    search_limit_max: int = Field(
+        default=1000, ge=1, le=1000, description="most hits that one search may ask for"
+    )
+    shutdown_wait_s: int = Field(
+        default=20, ge=0, le=3600, description="how long requests may finish after a stop, s"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="least serious messages logged"
+    )
+
+    @property
+    def max_image_bytes(self) -> int:
+        """Largest image file, bytes."""
+        return self.max_image_mib * BYTES_PER_MIB
+
+    @property
+    def max_request_bytes(self) -> int:
+        """Largest request body, bytes."""
+        return self.max_request_mib * BYTES_PER_MIB
+
+    @property
+    def max_line_bytes(self) -> int:
+        """Largest bulk line, bytes: the largest image in base64, and room for its metadata."""
+        return self.max_image_bytes * 4 // 3 + BYTES_PER_MIB
