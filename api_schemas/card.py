@@ -1,4 +1,4 @@
-"""The model card: everything about a model that is not a weight, carried in the .onnx file's metadata.
+"""The model card: all about a model that is not a weight, carried in the .onnx file's metadata.
 
 The card travels as one JSON document under the metadata key ``CARD_KEY``. Nothing in it is
 repeated elsewhere: preprocessing, value names, prototypes, calibration and measured quality are

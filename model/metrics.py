@@ -61,13 +61,14 @@ def retrieval_score(
         similarities: (N, N), row = query.
         values: (N,) value index, -1 where there is none.
         groups: (N,) photographer of each item, or None for all other items as candidates.
+        at: the k of the recalls.
 
     Returns:
         The score; mean 0 when no query counts.
     """
     labelled = np.flatnonzero(values >= 0)
     precisions = np.full(len(values), np.nan)
-    hits = {k: 0 for k in at}
+    hits = dict.fromkeys(at, 0)
     without = 0
     for query in labelled:
         candidates = labelled[labelled != query]

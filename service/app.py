@@ -57,9 +57,10 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.metrics = metrics
     install_error_handlers(app)
-    # The busiest first, and flat: a router inside a router costs each request 30 µs more.
-    for room in (compare, search, embeddings, garments, bulk, rerank, description, health):
-        app.router.routes.extend(room.router.routes)
+    # Routes are tried in turn, so the busiest go first, ahead of FastAPI's own; and flat, because
+    # a router inside a router costs each request 30 µs more.
+    rooms = (compare, search, embeddings, garments, bulk, rerank, description, health)
+    app.router.routes[:0] = [route for room in rooms for route in room.router.routes]
     install_openapi(app)
     app.add_middleware(Envelope, metrics=metrics)
     return app

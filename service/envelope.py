@@ -5,9 +5,9 @@ in X-Request-ID is kept when it is harmless in a log; every answer carries one.
 """
 
 import logging
+import os
 import re
 import time
-import uuid
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -73,7 +73,7 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == REQUEST_ID_HEADER and _HARMLESS.match(value):
             return str(value, "ascii")
-    return uuid.uuid4().hex
+    return os.urandom(16).hex()
 
 
 def _route_template(scope: MutableMapping[str, Any]) -> str:

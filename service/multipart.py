@@ -12,6 +12,11 @@ MAX_PARTS = 1_000
 MAX_HEADER_BYTES = 8_192
 
 _PARAMETER = re.compile(rb';\s*([a-zA-Z*]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;\s"]+)')
+# What browsers, curl and Python's clients send, unless a name needs escaping.
+_USUAL_HEAD = re.compile(
+    rb'Content-Disposition: form-data; name="([^"\\%\r\n]{0,200})"'
+    rb'(?:; filename="([^"\\%\r\n]{0,500})")?(?:\r\nContent-Type: [^\r\n]{0,200})?\r\n\r\n'
+)
 _DISPOSITION = re.compile(rb"(?im)^content-disposition:[ \t]*form-data([^\r\n]*)")
 _TRANSFER_ENCODING = re.compile(rb"(?im)^content-transfer-encoding:[ \t]*([^\r\n]*)")
 _ESCAPED = re.compile(rb"\\(.)")
@@ -66,6 +71,18 @@ def _after(body: bytes, marker: bytes, position: int) -> int:
 
 
 def _part(body: bytes, start: int, end: int) -> Part:
+    usual = _USUAL_HEAD.match(body, start, end)
+    if usual is not None:
+        filename = usual[2]
+        return Part(
+            usual[1].decode("utf-8", errors="replace"),
+            body[usual.end() : end],
+            None if filename is None else filename.decode("utf-8", errors="replace"),
+        )
+    return _unusual_part(body, start, end)
+
+
+def _unusual_part(body: bytes, start: int, end: int) -> Part:
     blank = body.find(b"\r\n\r\n", start, min(end, start + MAX_HEADER_BYTES))
     if blank < 0:
         raise MalformedForm("a part has no end of headers")

@@ -115,7 +115,7 @@ class SpatialAttention(nn.Module):
         keys = self.image(features)
         queries = self.attribute(attribute_embedding) * keys.shape[1] ** -0.5
         scores = torch.matmul(queries, keys.flatten(2))  # (B, A, h*w)
-        return scores.softmax(dim=-1).unflatten(2, features.shape[2:])
+        return torch.unflatten(scores.softmax(dim=-1), 2, features.shape[2:])
 
 
 class ChannelAttention(nn.Module):

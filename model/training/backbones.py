@@ -1,9 +1,10 @@
 """Trunks by name: an image in, a grid of features out.
 
-``compact16`` and ``compact24`` are ours: narrow residual networks small enough to learn from a few
-thousand photographs and to serve on a CPU core; the number is the stem's width. Every other name is a torchvision model, cut where its
-grid has a stride of 16 (ResNets, after the third stage as in the ASEN paper) or at the end of
-its ``features``. Nothing is downloaded unless ``pretrained`` is asked for.
+``compact16`` and ``compact24`` are ours: narrow residual networks small enough to learn from a
+few thousand photographs and to serve on a CPU core; the number is the stem's width. Every other
+name is a torchvision model, cut where its grid has a stride of 16 (ResNets, after the third stage
+as in the ASEN paper) or at the end of its ``features``. Nothing is downloaded unless
+``pretrained`` is asked for.
 """
 
 from typing import Final
@@ -85,12 +86,15 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, before: int, after: int, stride: int) -> None:
         super().__init__()
+        last = nn.BatchNorm2d(after)
+        # A block that starts as the identity trains steadily at high learning rates.
+        nn.init.zeros_(last.weight)
         self.body = nn.Sequential(
             nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
             nn.BatchNorm2d(after),
             nn.ReLU(inplace=True),
             nn.Conv2d(after, after, 3, padding=1, bias=False),
-            nn.BatchNorm2d(after),
+            last,
         )
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or before != after:
@@ -99,8 +103,6 @@ class ResidualBlock(nn.Module):
                 nn.Conv2d(before, after, 1, bias=False),
                 nn.BatchNorm2d(after),
             )
-        # A block that starts as the identity trains steadily at high learning rates.
-        nn.init.zeros_(self.body[-1].weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, before, H, W) -> (B, after, H / stride, W / stride)."""

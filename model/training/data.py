@@ -109,7 +109,7 @@ def epoch_batches(rows: int, batch_size: int, generator: torch.Generator) -> Ite
 
     A tiny batch would unsettle BatchNorm; the rows left out change every epoch.
     """
-    for batch in torch.randperm(rows, generator=generator).split(batch_size):
+    for batch in torch.split(torch.randperm(rows, generator=generator), batch_size):
         if len(batch) == rows or len(batch) * 2 >= batch_size:
             yield batch
 

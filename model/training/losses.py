@@ -4,6 +4,7 @@ Every loss sees all attributes of a batch at once and skips what is not labelled
 the visibility logit alone: two garments without a collar are not alike in their collar.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -77,7 +78,9 @@ class AttributeLoss(nn.Module):
             total = total + parts.triplet * self._mined_triplets(embeddings, values)
         return total
 
-    def _per_attribute(self, loss: nn.Module, embeddings: Embeddings, values: Tensor) -> Tensor:
+    def _per_attribute(
+        self, loss: Callable[[Tensor, Tensor], Tensor], embeddings: Embeddings, values: Tensor
+    ) -> Tensor:
         terms = [
             loss(vectors[labels >= 0], labels[labels >= 0])
             for vectors, labels in zip(embeddings.vectors.unbind(1), values.unbind(1), strict=True)
@@ -87,9 +90,10 @@ class AttributeLoss(nn.Module):
 
     def _mined_triplets(self, embeddings: Embeddings, values: Tensor) -> Tensor:
         def mined(vectors: Tensor, labels: Tensor) -> Tensor:
-            return self.triplet(vectors, labels, self.triplet_miner(vectors, labels))
+            loss: Tensor = self.triplet(vectors, labels, self.triplet_miner(vectors, labels))
+            return loss
 
-        return self._per_attribute(mined, embeddings, values)  # type: ignore[arg-type]
+        return self._per_attribute(mined, embeddings, values)
 
 
 def prototype_loss(
@@ -130,6 +134,7 @@ def balanced_value_weights(counts: Tensor, *, power: float = 0.5) -> Tensor:
 
     Args:
         counts: (A, V) rows of each value, 0 where the attribute has no such value.
+        power: 0 weighs rows alike, 1 weighs values alike.
 
     Returns:
         (A, V) float32, 0 where the count is 0.

@@ -139,9 +139,8 @@ class _Loop:
         self.targets = Targets.of(self.training, self.value_names)
         self._pack()
         torch.manual_seed(config.seed)
-        self.network = Asen(_network_config(config, self.value_names)).to(
-            self.device, memory_format=torch.channels_last
-        )
+        self.network = Asen(_network_config(config, self.value_names)).to(self.device)
+        self.network.to(memory_format=torch.channels_last)
         self.average = WeightAverage(self.network, config.ema_decay)
         counts = self.targets.value_counts()
         self.loss = AttributeLoss(config.losses, balanced_value_weights(counts)).to(self.device)
@@ -315,7 +314,8 @@ class WeightAverage:
 
     def __init__(self, network: Asen, decay: float) -> None:
         self.network = Asen(replace(network.config, pretrained=False))
-        self.network.to(next(network.parameters()).device, memory_format=torch.channels_last)
+        self.network.to(next(network.parameters()).device)
+        self.network.to(memory_format=torch.channels_last)
         self.network.load_state_dict(network.state_dict())
         self.network.requires_grad_(False).eval()
         self.decay, self.steps = decay, 0

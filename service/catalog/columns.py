@@ -53,6 +53,11 @@ class Columns:
             if column.distinct <= 2 * len(self._metadata) + 1024
         }
 
+    def distinct_values(self, field: str) -> int:
+        """Values remembered for a field, out-of-date ones included; 0 without a column."""
+        column = self._columns.get(field)
+        return column.distinct if column else 0
+
     def _build(self, fields: frozenset[str]) -> None:
         absent = fields - self._columns.keys()
         if not absent:

@@ -50,6 +50,11 @@ class ScanIndex:
     def __len__(self) -> int:
         return len(self._slot_of)
 
+    @property
+    def capacity(self) -> int:
+        """Garments there is memory for."""
+        return len(self._live)
+
     def put(
         self,
         ids: Sequence[str],

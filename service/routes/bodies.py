@@ -4,6 +4,7 @@ Routes read their body here instead of declaring it, for one pass over the bytes
 error; `service.openapi` documents the bodies. The limit also holds without a Content-Length.
 """
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar, get_args
@@ -109,7 +110,11 @@ def is_form(request: Request) -> bool:
 
 def content_type(request: Request) -> ContentType:
     """The Content-Type header. `email.message` reads it too, in 70 times the time."""
-    header = request.headers.get("content-type", "")
+    return _taken_apart(request.headers.get("content-type", ""))
+
+
+@functools.lru_cache(maxsize=64)
+def _taken_apart(header: str) -> ContentType:
     name, _, rest = header.partition(";")
     parameters = {}
     for parameter in rest.split(";"):

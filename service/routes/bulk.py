@@ -26,11 +26,11 @@ from service.ingest import NewGarment, Outcome
 from service.openapi import SCHEMA_PATH, lines_example, on_catalog
 from service.routes.answers import Document
 from service.routes.bodies import NDJSON, content_type, parse_json
-from service.routes.parameters import catalog_of, services_of
+from service.routes.parameters import LeanRoute, catalog_of, services_of
 from service.services import Services
 from service.settings import BYTES_PER_MIB
 
-router = APIRouter(prefix="/v1", tags=["garments"])
+router = APIRouter(prefix="/v1", route_class=LeanRoute, tags=["garments"])
 
 ACCEPTED = (NDJSON, "application/ndjson", "application/jsonl")
 

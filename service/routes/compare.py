@@ -18,10 +18,10 @@ from service.openapi import file_field, form_content, json_content, names_field,
 from service.queries import attribute_indices
 from service.routes.answers import Document, answer, comparisons
 from service.routes.bodies import is_form, read_form, read_json
-from service.routes.parameters import catalog_of, services_of
+from service.routes.parameters import LeanRoute, catalog_of, services_of
 from service.services import Services
 
-router = APIRouter(prefix="/v1", tags=["compare"])
+router = APIRouter(prefix="/v1", route_class=LeanRoute, tags=["compare"])
 
 
 @router.post(
@@ -43,7 +43,6 @@ async def compare(request: Request) -> Response:
     """An attribute that cannot be seen in one of the two has no similarity: it is null."""
     services, catalog = services_of(request), catalog_of(request)
     sources, names = await _read(request, services)
-    attribute_indices(services.card, names)
     a, b = await services.images.embed_all(sources, catalog)
     return answer({"attributes": _compared(a, b, names, services), "model": services.identity})
 
@@ -76,9 +75,14 @@ async def _read(
     if is_form(request):
         form = await read_form(request, ("image_a", "image_b", "attributes"), max_bytes)
         names: Sequence[str] | None = form.texts("attributes")
-        return (form.file("image_a"), form.file("image_b")), names or services.card.attribute_names
-    body = await read_json(request, CompareRequest, max_bytes)
-    return (body.a, body.b), body.attributes or services.card.attribute_names
+        sources: Sequence[ImageSource] = (form.file("image_a"), form.file("image_b"))
+    else:
+        body = await read_json(request, CompareRequest, max_bytes)
+        names, sources = body.attributes, (body.a, body.b)
+    if names is None:
+        return sources, services.card.attribute_names
+    attribute_indices(services.card, names)  # a wrong name is told before anything is computed
+    return sources, names
 
 
 def _compared(

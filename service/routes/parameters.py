@@ -1,9 +1,11 @@
-"""Parameters that several routes share, and the way from a request to the services."""
+"""What several routes share: parameters, the way to the services, a route without solving."""
 
 import re
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
-from fastapi import Path, Request
+from fastapi import Path, Request, Response
+from fastapi.routing import APIRoute
 
 from api_schemas.bases import CATALOG_PATTERN, DEFAULT_CATALOG, GarmentId
 from service.errors import InvalidRequest
@@ -15,6 +17,20 @@ GarmentIdParameter = Annotated[
     GarmentId,
     Path(description="1 to 256 characters, no slash, no control characters", examples=["shirt-17"]),
 ]
+
+
+class LeanRoute(APIRoute):
+    """For endpoints that take the request and nothing else.
+
+    FastAPI would solve an empty list of parameters for each request, which costs a cached
+    comparison a tenth of its time.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The endpoint itself."""
+        takes = self.dependant
+        assert not [*takes.path_params, *takes.query_params, *takes.body_params]
+        return self.endpoint
 
 
 def services_of(request: Request) -> Services:

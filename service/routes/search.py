@@ -13,10 +13,10 @@ from service.openapi import file_field, form_content, json_content, on_catalog
 from service.queries import Subject, read_subject, weigh
 from service.routes.answers import Document, answer, readings
 from service.routes.bodies import is_form, parse_json, read_form, read_json
-from service.routes.parameters import catalog_of, services_of
+from service.routes.parameters import LeanRoute, catalog_of, services_of
 from service.services import Services
 
-router = APIRouter(prefix="/v1", tags=["search"])
+router = APIRouter(prefix="/v1", route_class=LeanRoute, tags=["search"])
 
 
 @router.post(

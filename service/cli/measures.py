@@ -1,0 +1,125 @@
+"""Measured quality as tables: for a terminal, and as Markdown for a document."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from api_schemas.card import AttributeQuality, Quality, RetrievalQuality
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A titled table of texts; the first column is words, the others are figures."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def quality_tables(quality: Quality) -> list[Table]:
+    """For a terminal."""
+    return [_terminal(sheet) for sheet in sheets(quality)]
+
+
+def quality_markdown(quality: Quality) -> str:
+    """For a document."""
+    return "\n\n".join(_markdown(sheet) for sheet in sheets(quality))
+
+
+def sheets(quality: Quality) -> tuple[Sheet, Sheet]:
+    """How well garments are found, and how well values are named."""
+    measured = quality.attributes.items()
+    retrieval = Sheet(
+        f"finding the same value among photographs by others "
+        f"({quality.split} split, {quality.images} images)",
+        (
+            *("attribute", "MAP", "random", "global", "R@1", "R@5", "R@10", "MAP all"),
+            *("queries", "left out"),
+        ),
+        (
+            *((name, *_retrieval(figures)) for name, figures in measured),
+            *_means(quality),
+        ),
+    )
+    values = Sheet(
+        f"naming the value ({quality.split} split)",
+        ("attribute", "accuracy", "commonest", "balanced", "ECE", "same-value ECE", "visible"),
+        tuple((name, *_values(figures)) for name, figures in measured),
+    )
+    return retrieval, values
+
+
+def _retrieval(measured: AttributeQuality) -> tuple[str, ...]:
+    own = measured.retrieval
+    return (
+        _figure(own.map_other_photographers),
+        _figure(measured.retrieval_random_order.map_other_photographers),
+        _figure(measured.retrieval_global_embedding.map_other_photographers),
+        _figure(own.recall_at_1),
+        _figure(own.recall_at_5),
+        _figure(own.recall_at_10),
+        _figure(own.map_all),
+        str(measured.queries),
+        str(measured.queries_without_relevant),
+    )
+
+
+def _means(quality: Quality) -> list[tuple[str, ...]]:
+    """The two means, of the model and of the reference lines alike."""
+    every = list(quality.attributes.values())
+    queries = [each.queries for each in every]
+    counts = (str(sum(queries)), str(sum(each.queries_without_relevant for each in every)))
+    rows = []
+    for name, own, weights in (
+        ("mean", quality.mean_map_other_photographers, [1] * len(every)),
+        ("weighted mean", quality.weighted_map_other_photographers, queries),
+    ):
+        random = _weighted([each.retrieval_random_order for each in every], weights)
+        general = _weighted([each.retrieval_global_embedding for each in every], weights)
+        rows.append((name, *map(_figure, (own, random, general)), *[""] * 4, *counts))
+    return rows
+
+
+def _weighted(measured: Sequence[RetrievalQuality], weights: Sequence[int]) -> float:
+    total = sum(w * m.map_other_photographers for w, m in zip(weights, measured, strict=True))
+    return total / max(1, sum(weights))
+
+
+def _values(measured: AttributeQuality) -> tuple[str, ...]:
+    return (
+        _figure(measured.value_accuracy),
+        _figure(measured.majority_accuracy),
+        _figure(measured.value_balanced_accuracy),
+        _figure(measured.value_calibration_error),
+        _figure(measured.same_value_calibration_error),
+        "" if measured.visible_accuracy is None else _figure(measured.visible_accuracy),
+    )
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _terminal(sheet: Sheet) -> Table:
+    # Tight enough for ten columns in a terminal of 80.
+    table = Table(
+        title=f"\n{sheet.title}", title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False
+    )
+    table.add_column(sheet.columns[0], no_wrap=True)
+    for column in sheet.columns[1:]:
+        table.add_column(column, justify="right")
+    for row in sheet.rows:
+        table.add_row(*row)
+    return table
+
+
+def _markdown(sheet: Sheet) -> str:
+    lines: list[Sequence[str]] = [
+        sheet.columns,
+        ["---", *["---:"] * (len(sheet.columns) - 1)],
+        *sheet.rows,
+    ]
+    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return f"{sheet.title[0].upper()}{sheet.title[1:]}:\n\n{body}"

@@ -1,0 +1,100 @@
+"""What commands work with: settings, an encoder alone, or the whole service without HTTP.
+
+An option given on the command line outranks its LAPEL_* variable.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from api_schemas.card import ModelCard
+from model import pixels
+from model.encoder import Encoder, ImageEmbedding
+from service.catalog.sqlite import DATABASE
+from service.cli.failures import CommandError
+from service.queries import attribute_indices
+from service.services import Services, open_services
+from service.settings import Settings
+
+Answer = TypeVar("Answer")
+
+
+def settings_with(**given: object) -> Settings:
+    """The settings, with the options that were given (are not None)."""
+    return Settings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def load_encoder(model: Path | None) -> Encoder:
+    """The model alone, for commands that need no store.
+
+    Raises:
+        ModelFileError: the file cannot be used.
+    """
+    settings = settings_with(model_path=model)
+    return Encoder.load(settings.model_path, threads=settings.onnx_threads or None)
+
+
+def embed_file(encoder: Encoder, file: Path) -> ImageEmbedding:
+    """Embed one image file.
+
+    Raises:
+        OSError: it cannot be read.
+        UndecodableImage: it is no image; the message names the file.
+    """
+    try:
+        decoded = pixels.decode(file.read_bytes(), encoder.card.preprocessing)
+    except pixels.UndecodableImage as exc:
+        raise pixels.UndecodableImage(f"{file}: {exc.reason}") from exc
+    return encoder.encode(decoded[None])[0]
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """The open services, and a loop to run them in."""
+
+    services: Services
+    _runner: asyncio.Runner
+
+    def run(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """Wait for `work`."""
+        return self._runner.run(work)
+
+
+@contextlib.contextmanager
+def open_workplace(settings: Settings, *, must_exist: bool = False) -> Iterator[Workplace]:
+    """Open model and store in this process.
+
+    Args:
+        settings: which ones.
+        must_exist: refuse to make a new, empty store.
+
+    Raises:
+        CommandError: there is no store, and there must be one.
+        ModelFileError, CatalogError: see `open_services`.
+    """
+    if must_exist and not (settings.store / DATABASE).exists():
+        raise CommandError(
+            f"there are no garments in {settings.store}; "
+            f"store some with: lapel index FOLDER --store {settings.store}"
+        )
+    with asyncio.Runner() as runner:
+        stack = contextlib.AsyncExitStack()
+        try:
+            services = runner.run(stack.enter_async_context(open_services(settings)))
+            yield Workplace(services, runner)
+        finally:
+            runner.run(stack.aclose())
+
+
+def attributes_of(card: ModelCard, asked: Sequence[str] | None) -> list[str]:
+    """The attributes asked for, each once; all of the model's when none were.
+
+    Raises:
+        UnknownAttribute: the model does not have one of them.
+    """
+    names = list(dict.fromkeys(asked or card.attribute_names))
+    attribute_indices(card, names)
+    return names

@@ -1,0 +1,74 @@
+import doctest
+
+import numpy as np
+import pytest
+
+from model import metrics
+from model.metrics import expected_calibration_error, retrieval_score
+
+
+def test_worked_examples_hold() -> None:
+    assert doctest.testmod(metrics) == (0, 5)
+
+
+def slow_average_precision(relevant: list[bool]) -> float:
+    precisions = [sum(relevant[: k + 1]) / (k + 1) for k in range(len(relevant)) if relevant[k]]
+    return sum(precisions) / len(precisions)
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_retrieval_score_agrees_with_a_slow_loop(grouped: bool) -> None:
+    rng = np.random.default_rng(3)
+    size = 40
+    similarities = rng.integers(0, 8, (size, size)) / 8  # many ties
+    values, groups = rng.integers(-1, 4, size), rng.integers(0, 6, size)
+
+    precisions, first_hits, without = [], [], 0
+    for query in range(size):
+        if values[query] < 0:
+            continue
+        candidates = [
+            i
+            for i in range(size)
+            if i != query and values[i] >= 0 and not (grouped and groups[i] == groups[query])
+        ]
+        candidates.sort(key=lambda i: (-similarities[query, i], i))
+        relevant = [bool(values[i] == values[query]) for i in candidates]
+        if not any(relevant):
+            without += 1
+            continue
+        precisions.append(slow_average_precision(relevant))
+        first_hits.append(relevant[0])
+
+    score = retrieval_score(similarities, values, groups if grouped else None)
+    assert score.mean_average_precision == pytest.approx(np.mean(precisions))
+    assert score.recall_at[1] == pytest.approx(np.mean(first_hits))
+    assert (score.queries, score.queries_without_relevant) == (len(precisions), without)
+
+
+def test_a_query_with_nothing_to_find_is_left_out_and_counted() -> None:
+    score = retrieval_score(np.eye(3), np.array([0, 0, 1]))
+    assert (score.queries, score.queries_without_relevant) == (2, 1)
+    assert np.isnan(score.per_query[2])
+
+
+def test_garments_of_the_querys_own_photographer_are_no_candidates() -> None:
+    # The only other garment of the value is by the same photographer: nothing is left to find.
+    score = retrieval_score(np.ones((3, 3)), np.array([0, 0, 1]), np.array([5, 5, 6]))
+    assert score.queries == 0
+    assert score.mean_average_precision == 0.0
+
+
+def test_calibration_error_agrees_with_a_slow_loop() -> None:
+    rng = np.random.default_rng(1)
+    probabilities, outcomes = rng.random(500), rng.random(500) < 0.3
+    expected = 0.0
+    for b in range(10):
+        rows = [i for i in range(500) if b / 10 <= probabilities[i] < (b + 1) / 10]
+        gap = np.mean([probabilities[i] for i in rows]) - np.mean([outcomes[i] for i in rows])
+        expected += len(rows) / 500 * abs(gap)
+    assert expected_calibration_error(probabilities, outcomes, bins=10) == pytest.approx(expected)
+
+
+def test_a_probability_of_one_falls_into_the_last_bin() -> None:
+    assert expected_calibration_error(np.array([1.0]), np.array([True])) == 0.0

@@ -1,0 +1,124 @@
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from model.training.asen import Asen, NetworkConfig  # noqa: E402
+from model.training.backbones import BACKBONES, build_trunk  # noqa: E402
+
+pytestmark = pytest.mark.torch
+COUNTS = (3, 5, 2)
+
+
+@pytest.fixture(scope="module")
+def network() -> Asen:
+    torch.manual_seed(0)
+    return Asen(NetworkConfig(value_counts=COUNTS, backbone="compact16", dropout=0.0)).eval()
+
+
+@pytest.fixture(scope="module")
+def features(network: Asen) -> "torch.Tensor":
+    with torch.no_grad():
+        return network.trunk(images())
+
+
+def images(batch: int = 2) -> "torch.Tensor":
+    return torch.randn(batch, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def test_one_pass_gives_every_attribute_its_unit_vector_norm_and_map(network: Asen) -> None:
+    e = network(images())
+    assert e.vectors.shape == (2, 3, 64)
+    torch.testing.assert_close(e.vectors.norm(dim=-1), torch.ones(2, 3))
+    torch.testing.assert_close(e.attention.sum(dim=(2, 3)), torch.ones(2, 3))
+    assert e.norms.shape == e.visible_logits.shape == (2, 3)
+    assert e.value_logits.shape == (2, 3, max(COUNTS))
+
+
+@torch.no_grad()
+def test_the_trunk_runs_once_whatever_the_number_of_attributes(network: Asen) -> None:
+    runs = 0
+
+    def count(*_: object) -> None:
+        nonlocal runs
+        runs += 1
+
+    hook = network.trunk.register_forward_hook(count)
+    network(images())
+    hook.remove()
+    assert runs == 1
+
+
+@torch.no_grad()
+def test_all_attributes_at_once_equal_the_papers_attribute_by_attribute(
+    network: Asen, features: "torch.Tensor"
+) -> None:
+    """ASEN as written: for one attribute, attend over positions, then gate channels."""
+    asa, aca = network.spatial_attention, network.channel_attention
+    all_at_once = network(images())
+    for attribute in range(len(COUNTS)):
+        embedding = network.attribute_embedding[attribute]
+        query = asa.attribute(embedding)  # (K,), then duplicated over all positions
+        duplicated = query.view(1, -1, 1, 1).expand(2, -1, *features.shape[2:])
+        scores = (asa.image(features) * duplicated).sum(1) / query.numel() ** 0.5
+        attention = scores.flatten(1).softmax(1).view_as(scores)
+        pooled = (features * attention.unsqueeze(1)).sum(dim=(2, 3))
+        both = torch.cat([aca.attribute(embedding).expand(2, -1), pooled], dim=1)
+        first = torch.cat([aca.reduce_attribute.weight, aca.reduce_image.weight], dim=1)
+        hidden = torch.relu(both @ first.T + aca.reduce_image.bias)
+        gated = pooled * torch.sigmoid(aca.expand(hidden))
+        raw = gated @ network.projection.weight[attribute] + network.projection.bias[attribute]
+        torch.testing.assert_close(all_at_once.attention[:, attribute], attention)
+        torch.testing.assert_close(all_at_once.norms[:, attribute], raw.norm(dim=1))
+        torch.testing.assert_close(
+            all_at_once.vectors[:, attribute], torch.nn.functional.normalize(raw, dim=1)
+        )
+
+
+@torch.no_grad()
+def test_a_value_an_attribute_does_not_have_gets_no_probability(network: Asen) -> None:
+    probabilities = network(images()).value_logits.softmax(-1)
+    for attribute, count in enumerate(COUNTS):
+        assert probabilities[:, attribute, count:].sum() == 0
+
+
+@torch.no_grad()
+def test_value_logits_are_scaled_cosines_to_the_prototypes(network: Asen) -> None:
+    e = network(images())
+    prototypes = network.values.unit_prototypes()
+    for attribute, count in enumerate(COUNTS):
+        for value in range(count):
+            cosine = torch.nn.functional.cosine_similarity(
+                e.vectors[:, attribute], prototypes[attribute, value], dim=-1
+            )
+            scale = network.values.log_scale[attribute].exp()
+            torch.testing.assert_close(e.value_logits[:, attribute, value], scale * cosine)
+
+
+@torch.no_grad()
+def test_images_of_another_size_pass() -> None:
+    network = Asen(NetworkConfig(value_counts=(2,), backbone="compact16")).eval()
+    assert network(torch.zeros(1, 3, 96, 80)).attention.shape == (1, 1, 6, 5)
+
+
+@pytest.mark.parametrize("name", ["compact16", "compact24", "resnet18", "mobilenet_v3_small"])
+@torch.no_grad()
+def test_a_trunk_says_how_many_channels_it_gives(name: str) -> None:
+    trunk, channels = build_trunk(name)
+    assert trunk.eval()(torch.zeros(1, 3, 64, 64)).shape[1] == channels
+
+
+def test_resnets_are_cut_after_their_third_stage() -> None:
+    trunk, channels = build_trunk("resnet50")
+    assert channels == 1024
+    assert trunk(torch.zeros(2, 3, 224, 224)).shape[2:] == (14, 14)
+
+
+def test_an_unknown_backbone_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=BACKBONES[0]):
+        build_trunk("vgg-2000")
+
+
+def test_pretrained_weights_are_refused_where_there_are_none() -> None:
+    with pytest.raises(ValueError, match="no pretrained weights"):
+        build_trunk("compact24", pretrained=True)

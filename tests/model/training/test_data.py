@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+
+from api_schemas.card import Preprocessing  # noqa: E402
+from model.labels import read_labels  # noqa: E402
+from model.pixels import UndecodableImage, decode  # noqa: E402
+from model.training.data import (  # noqa: E402
+    Augmentation,
+    Targets,
+    augment,
+    epoch_batches,
+    packed_pixels,
+)
+
+pytestmark = pytest.mark.torch
+SMALL = Preprocessing(input_size=32, fit="pad", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+STILL = Augmentation(
+    zoom=(1.0, 1.0),
+    aspect=0.0,
+    rotation_degrees=0.0,
+    brightness=0.0,
+    contrast=0.0,
+    saturation=0.0,
+    white_balance=0.0,
+    erase_probability=0.0,
+)
+
+
+def generator() -> "torch.Generator":
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    rng = np.random.default_rng(0)
+    paths = [tmp_path / f"{i}.png" for i in range(3)]
+    for path in paths:
+        Image.fromarray(rng.integers(0, 255, (40, 30, 3), dtype=np.uint8)).save(path)
+    return paths
+
+
+def test_packed_photographs_are_what_serving_decodes(files: list[Path], tmp_path: Path) -> None:
+    packed = packed_pixels(files, SMALL, tmp_path / "cache")
+    for row, file in enumerate(files):
+        np.testing.assert_array_equal(packed[row], decode(file.read_bytes(), SMALL))
+
+
+def test_photographs_are_packed_once_and_again_when_they_change(
+    files: list[Path], tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    packed_pixels(files, SMALL, cache)
+    packed_pixels(files, SMALL, cache)
+    assert len(list(cache.iterdir())) == 1
+    Image.new("RGB", (50, 50)).save(files[0])
+    assert packed_pixels(files, SMALL, cache)[0].max() == 0
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_an_unreadable_photograph_is_named(files: list[Path], tmp_path: Path) -> None:
+    files[1].write_bytes(b"no picture")
+    with pytest.raises(UndecodableImage, match=files[1].name):
+        packed_pixels(files, SMALL, tmp_path / "cache")
+
+
+def test_targets_tell_values_from_visibility(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("file,collar\na,polo\nb,na\nc,\nd,rare\ne,polo\n")
+    targets = Targets.of(read_labels(path), [("polo",)])
+    assert targets.values[:, 0].tolist() == [0, -1, -1, -1, 0]
+    np.testing.assert_array_equal(targets.visible[:, 0], [1, 0, np.nan, 1, 1])
+    assert targets.value_counts().tolist() == [[2]]
+
+
+def test_an_epoch_visits_rows_once_and_leaves_out_a_tiny_rest() -> None:
+    batches = list(epoch_batches(21, 8, generator()))
+    assert [len(batch) for batch in batches] == [8, 8, 5]
+    assert sorted(torch.cat(batches).tolist()) == list(range(21))
+    assert [len(batch) for batch in epoch_batches(18, 8, generator())] == [8, 8]
+    assert [len(batch) for batch in epoch_batches(3, 8, generator())] == [3]
+
+
+def test_no_change_asked_for_is_the_picture_or_its_mirror() -> None:
+    images = torch.rand(6, 3, 16, 16, generator=generator())
+    for image, changed in zip(images, augment(images, 16, STILL, generator()), strict=True):
+        same = torch.allclose(changed, image, atol=1e-5)
+        mirrored = torch.allclose(changed, image.flip(-1), atol=1e-5)
+        assert same != mirrored
+
+
+def test_the_same_seed_changes_pictures_the_same_way() -> None:
+    images = torch.rand(4, 3, 24, 24, generator=generator())
+    first = augment(images, 16, Augmentation(), generator())
+    torch.testing.assert_close(first, augment(images, 16, Augmentation(), generator()))
+    assert first.shape == (4, 3, 16, 16)
+    assert 0 <= float(first.min()) <= float(first.max()) <= 1
+
+
+def test_erasing_hides_a_rectangle_of_one_colour() -> None:
+    images = torch.zeros(8, 3, 32, 32)
+    always = Augmentation(**{**vars(STILL), "erase_probability": 1.0})
+    for changed in augment(images, 32, always, generator()):
+        hidden = changed.sum(0) > 0
+        rows, columns = hidden.any(1), hidden.any(0)
+        assert 0 < int(hidden.sum()) == int(rows.sum()) * int(columns.sum()) < 32 * 32
+        assert len(changed[:, hidden].unique(dim=1).T) == 1

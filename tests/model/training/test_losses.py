@@ -1,0 +1,121 @@
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from model.training.asen import Embeddings  # noqa: E402
+from model.training.losses import (  # noqa: E402
+    UNLABELLED,
+    AttributeLoss,
+    LossWeights,
+    balanced_value_weights,
+    prototype_loss,
+    visibility_loss,
+)
+
+pytestmark = pytest.mark.torch
+WEIGHTS = torch.tensor([[1.0, 2.0, 0.5], [1.0, 1.0, 0.0]])
+
+
+def batch() -> tuple["torch.Tensor", "torch.Tensor"]:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(6, 2, 3, generator=generator)
+    logits[:, 1, 2] = -1e4  # the second attribute has two values
+    values = torch.tensor([[0, 1], [1, -1], [2, 0], [-1, -1], [0, 1], [1, 0]])
+    return logits, values
+
+
+def test_prototype_loss_agrees_with_a_slow_loop() -> None:
+    logits, values = batch()
+    smoothing, terms = 0.1, []
+    for attribute, count in enumerate((3, 2)):
+        total, weight_sum = 0.0, 0.0
+        for row in range(6):
+            actual = int(values[row, attribute])
+            if actual == UNLABELLED:
+                continue
+            exponentials = [math.exp(logits[row, attribute, v]) for v in range(count)]
+            row_loss = 0.0
+            for value in range(count):
+                target = (1 - smoothing) * (value == actual) + smoothing / count
+                row_loss -= target * math.log(exponentials[value] / sum(exponentials))
+            total += float(WEIGHTS[attribute, actual]) * row_loss
+            weight_sum += float(WEIGHTS[attribute, actual])
+        terms.append(total / weight_sum)
+    loss = prototype_loss(logits, values, WEIGHTS, smoothing)
+    assert float(loss) == pytest.approx(sum(terms) / 2, rel=1e-5)
+
+
+def test_an_attribute_without_a_label_in_the_batch_counts_nothing() -> None:
+    logits, values = batch()
+    alone = values.clone()
+    alone[:, 1] = UNLABELLED
+    expected = prototype_loss(logits[:, :1], values[:, :1], WEIGHTS[:1], 0.1)
+    torch.testing.assert_close(prototype_loss(logits, alone, WEIGHTS, 0.1), expected)
+
+
+def test_a_batch_without_labels_has_loss_zero_and_finite_gradients() -> None:
+    logits, values = batch()
+    logits.requires_grad_()
+    loss = prototype_loss(logits, torch.full_like(values, UNLABELLED), WEIGHTS, 0.1)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert logits.grad is not None
+    assert torch.isfinite(logits.grad).all()
+
+
+def test_visibility_skips_what_nobody_labelled() -> None:
+    logits = torch.tensor([[2.0, -1.0], [0.5, 3.0]])
+    visible = torch.tensor([[1.0, float("nan")], [0.0, 1.0]])
+    slow = (math.log1p(math.exp(-2.0)) + math.log1p(math.exp(0.5)) + math.log1p(math.exp(-3.0))) / 3
+    assert float(visibility_loss(logits, visible)) == pytest.approx(slow, rel=1e-5)
+
+
+def test_balanced_weights_lift_rare_values_and_average_one_per_row() -> None:
+    counts = torch.tensor([[90, 10], [40, 0]])
+    weights = balanced_value_weights(counts)
+    assert float(weights[0, 1] / weights[0, 0]) == pytest.approx(3.0)
+    assert float((weights[0] * counts[0]).sum() / 100) == pytest.approx(1.0)
+    assert weights[1].tolist() == [1.0, 0.0]
+
+
+def embeddings_of(vectors: "torch.Tensor") -> Embeddings:
+    """Two attributes, of which only the vectors matter."""
+    rest = vectors.new_zeros(())
+    return Embeddings(vectors, rest, rest, rest, rest, rest)
+
+
+@pytest.mark.parametrize("part", [{"supcon": 1.0}, {"triplet": 1.0}])
+def test_a_metric_loss_pulls_garments_of_one_value_together(part: dict[str, float]) -> None:
+    torch.manual_seed(0)
+    raw = torch.randn(12, 1, 8, requires_grad=True)
+    values = (torch.arange(12) % 3).unsqueeze(1)
+    loss = AttributeLoss(LossWeights(prototypes=0, visibility=0, **part), torch.ones(1, 3))
+    optimizer = torch.optim.SGD([raw], lr=1.0)
+
+    def separation() -> float:
+        unit = torch.nn.functional.normalize(raw.detach()[:, 0], dim=-1)
+        same = values == values.T
+        return float((unit @ unit.T)[same].mean() - (unit @ unit.T)[~same].mean())
+
+    before = separation()
+    for _ in range(30):
+        optimizer.zero_grad()
+        unit = torch.nn.functional.normalize(raw, dim=-1)
+        loss(embeddings_of(unit), values, torch.ones(12, 1)).backward()
+        optimizer.step()
+    assert separation() > before + 0.1
+
+
+def test_not_visible_is_never_a_positive() -> None:
+    torch.manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(6, 1, 8), dim=-1)
+    loss = AttributeLoss(LossWeights(prototypes=0, supcon=1, visibility=0), torch.ones(1, 2))
+    values = torch.tensor([[0], [0], [1], [1], [-1], [-1]])
+    moved = vectors.clone()
+    moved[4:] = -moved[4:]
+    visible = torch.ones(6, 1)
+    torch.testing.assert_close(
+        loss(embeddings_of(vectors), values, visible), loss(embeddings_of(moved), values, visible)
+    )

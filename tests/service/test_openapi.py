@@ -1,0 +1,118 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.app import create_app
+from service.openapi import SCHEMA_PATH, describe
+from service.settings import Settings
+
+STORED = Path(__file__).parent / "openapi.json"
+WITHOUT_BODY = {204, 304}
+
+
+@pytest.fixture(scope="module")
+def contract() -> dict[str, Any]:
+    return json.loads(json.dumps(describe(create_app(Settings()))))
+
+
+def operations(contract: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method.upper()} {path}", operation)
+        for path, methods in contract["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def references(node: Any) -> set[str]:
+    if isinstance(node, dict):
+        own = {node["$ref"]} if isinstance(node.get("$ref"), str) else set()
+        return own.union(*map(references, node.values()))
+    return set().union(*map(references, node)) if isinstance(node, list) else set()
+
+
+def test_the_contract_is_the_stored_one(contract: dict[str, Any]):
+    stored = json.loads(STORED.read_text(encoding="utf-8"))
+    stored["info"]["version"] = contract["info"]["version"]
+    assert contract == stored, (
+        "the contract changed; if that is meant: "
+        "python -m service.openapi > tests/service/openapi.json"
+    )
+
+
+def test_the_routes_are_these(contract: dict[str, Any]):
+    assert {name for name, _ in operations(contract)} == {
+        "GET /v1/model",
+        "GET /v1/attributes",
+        "POST /v1/embeddings",
+        "POST /v1/compare",
+        "POST /v1/compare/batch",
+        "GET /v1/catalogs",
+        "GET /v1/garments",
+        "POST /v1/garments/bulk",
+        "PUT /v1/garments/{garment_id}",
+        "GET /v1/garments/{garment_id}",
+        "DELETE /v1/garments/{garment_id}",
+        "GET /v1/garments/{garment_id}/image",
+        "POST /v1/search",
+        "POST /v1/rerank",
+        "GET /healthz",
+        "GET /readyz",
+        "GET /metrics",
+    }
+
+
+def test_every_body_and_every_answer_has_an_example(contract: dict[str, Any]):
+    without = []
+    for name, operation in operations(contract):
+        bodies = {"request": operation.get("requestBody")} if "requestBody" in operation else {}
+        for status, described in {**bodies, **operation["responses"]}.items():
+            for media_type, content in described.get("content", {}).items():
+                if media_type != "image/*" and not content.get("example", content.get("examples")):
+                    without.append((name, status, media_type))
+    assert without == []
+
+
+def test_every_route_says_what_it_does_and_how_it_fails(contract: dict[str, Any]):
+    for name, operation in operations(contract):
+        assert operation["summary"], name
+        assert operation["description"], name
+        problem = operation["responses"]["default"]["content"]["application/problem+json"]
+        assert problem["schema"] == {"$ref": SCHEMA_PATH + "Problem"}, name
+        assert "422" not in operation["responses"], name
+
+
+def test_every_reference_leads_somewhere(contract: dict[str, Any]):
+    known = {SCHEMA_PATH + name for name in contract["components"]["schemas"]}
+    assert references(contract) <= known
+
+
+def test_every_post_and_put_documents_its_body(contract: dict[str, Any]):
+    for name, operation in operations(contract):
+        assert ("requestBody" in operation) == name.startswith(("POST", "PUT")), name
+
+
+def test_both_kinds_of_body_are_documented_where_both_are_read(contract: dict[str, Any]):
+    for path, method in (("/v1/compare", "post"), ("/v1/search", "post")):
+        content = contract["paths"][path][method]["requestBody"]["content"]
+        assert set(content) == {"application/json", "multipart/form-data"}
+
+
+def test_every_route_on_garments_takes_a_catalog(contract: dict[str, Any]):
+    names = {
+        name
+        for name, operation in operations(contract)
+        if any(p["name"] == "catalog" for p in operation.get("parameters", []))
+    }
+    assert names == {
+        name
+        for name, _ in operations(contract)
+        if any(word in name for word in ("garments", "compare", "search", "rerank"))
+    }
+
+
+async def test_the_contract_is_served(client):
+    answer = await client.get("/openapi.json")
+    assert answer.json()["info"]["title"] == "Lapel"
+    assert "/v1/compare" in answer.json()["paths"]
