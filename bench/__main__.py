@@ -14,7 +14,7 @@ BENCHES = ("one_pass", "upload", "cached", "search", "size")
 
 def main() -> None:
     """Run the benches asked for, show what they found, and write it down if told where."""
-    arguments = _parser().parse_args()
+    arguments = _arguments()
     stop_on_terminate()
     console = Console(width=160)
     circumstances = report.circumstances(quick=arguments.quick)
@@ -37,10 +37,10 @@ def main() -> None:
         console.print(f"written to {arguments.markdown}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", choices=[*BENCHES, []], help="which to run; all unless given"
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(BENCHES)}; all unless given"
     )
     parser.add_argument(
         "--quick", action="store_true", help="few rounds: shows that it works, not how fast it is"
@@ -55,7 +55,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--markdown", type=Path, metavar="FILE", help="document whose sections are replaced"
     )
-    return parser
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(BENCHES):
+        parser.error(f"no bench is called {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    if arguments.markdown and not arguments.markdown.is_file():
+        parser.error(f"{arguments.markdown} is not a document whose sections could be replaced")
+    return arguments
 
 
 if __name__ == "__main__":

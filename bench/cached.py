@@ -6,13 +6,13 @@ the comparison, the answer. Baselines run in a second process with the same serv
 
 import base64
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from bench.client import ask, get, keep_asking, post_form, post_json
 from bench.pictures import jpeg
 from bench.report import Goal, Report
 from bench.server import Server, running
-from bench.timing import Progress, interleaved
+from bench.timing import Progress, Rounds, interleaved
 
 GOAL = 0.5
 CLIENTS = 16
@@ -30,40 +30,28 @@ def measure(progress: Progress, *, quick: bool) -> Report:
             ask(service.port, make("/v1/compare"))
             contenders[name] = _asking(service, make("/v1/compare"), quick)
             contenders[EMPTY + name] = _asking(empty, make("/"), quick)
-        rounds = interleaved(contenders, rounds=2 if quick else 9, progress=progress)
-    rows = [(GET, "", f"{rounds.median(GET):.0f}", "", "")]
-    for name, make in bodies.items():
-        rows.append(
-            (
-                name,
-                f"{len(make('/v1/compare')) / 1e3:.1f}",
-                f"{rounds.median(name):.0f}",
-                str(rounds.ratio(name, EMPTY + name)),
-                str(rounds.ratio(name, GET)),
-            )
-        )
+        rounds = interleaved(contenders, 2 if quick else 9, progress)
+    return _report(rounds, {name: len(make("/")) for name, make in bodies.items()})
+
+
+def _report(rounds: Rounds, request_bytes: Mapping[str, int]) -> Report:
+    rows = [(GET, "", f"{rounds.median(GET):,.0f}", "", "")]
+    goals = []
+    for name, size in request_bytes.items():
+        same_body, bare = rounds.ratio(name, EMPTY + name), rounds.ratio(name, GET)
+        speed = f"{rounds.median(name):,.0f}"
+        rows.append((name, f"{size / 1e3:.1f}", speed, str(same_body), str(bare)))
+        goals.append(Goal(f"{name}, of an empty POST of the same body", GOAL, same_body.median))
+        goals.append(Goal(f"{name}, of an empty GET", GOAL, bare.median))
     return Report(
         name="cached",
         title="Comparisons answered from the cache",
         method=f"{CLIENTS} clients post the same two images, which are in the cache, to "
         "/v1/compare; in turn, the same client asks a FastAPI application with an empty route, "
         "served with the same options in a process of its own. The client shares the cores.",
-        columns=(
-            "request",
-            "KB",
-            "answers/s",
-            "of an empty POST of the same body",
-            "of an empty GET",
-        ),
+        columns=("request", "KB", "answers/s", "of an empty POST, same body", "of an empty GET"),
         rows=rows,
-        goals=[
-            Goal(f"{name}, of {against}", GOAL, rounds.ratio(name, baseline).median)
-            for name in bodies
-            for against, baseline in (
-                ("an empty POST of the same body", EMPTY + name),
-                ("an empty GET", GET),
-            )
-        ],
+        goals=goals,
     )
 
 

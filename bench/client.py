@@ -18,8 +18,8 @@ PATIENCE_S = 60.0
 BOUNDARY = "lapel-bench-boundary"
 
 
-class UnexpectedAnswer(RuntimeError):
-    """The service answered something else than 200, or nothing."""
+class UnexpectedAnswer(RuntimeError):  # noqa: N818  -- named for what came
+    """The service answered with another status than expected, or not at all."""
 
 
 @dataclass(frozen=True)

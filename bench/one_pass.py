@@ -6,18 +6,19 @@ run once per attribute, since each costs the same.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from api_schemas.card import ModelCard
 from bench.report import Goal, Report
 from bench.runtime import open_session
-from bench.timing import Progress, interleaved, per_second
+from bench.timing import Progress, Rounds, interleaved, per_second
 from model.encoder import SHIPPED_MODEL, Encoder
 from model.training.asen import Asen, NetworkConfig
 
@@ -25,33 +26,34 @@ GOAL_SHARE = 0.8
 """Of A, the number of attributes: how many times faster one pass should be."""
 BATCHES = (1, 16)
 TOLERANCE = 1e-4
+TOGETHER = "one pass"
+ALONE = "a pass each"
 
 
 def measure(progress: Progress, *, quick: bool) -> Report:
     """Compare the two ways at the shipped model's shape."""
     card = Encoder.load(SHIPPED_MODEL).card
-    attributes = len(card.attributes)
     network = _network(card)
     progress("exporting two graphs")
     with tempfile.TemporaryDirectory(prefix="lapel-bench-") as folder:
         together = _exported(network, card, Path(folder) / "together.onnx")
         alone = _exported(_first_attribute(network), card, Path(folder) / "alone.onnx")
     _check_same_network(together, alone, card)
-    rows, goals = [], []
+    by_batch = {}
     for batch in BATCHES:
+        progress(f"batch of {batch}")
         images = _images(card, batch)
-        rounds = interleaved(
-            {
-                "one pass": _images_per_second(together, images, 1, quick),
-                "a pass each": _images_per_second(alone, images, attributes, quick),
-            },
-            rounds=3 if quick else 11,
-            progress=lambda what, batch=batch: progress(f"batch of {batch}, {what}"),  # type: ignore[misc]
-        )
-        ratio = rounds.ratio("one pass", "a pass each")
-        speeds = [f"{rounds.median(name):.1f}" for name in ("one pass", "a pass each")]
-        rows.append((str(batch), *speeds, str(ratio)))
-        goals.append(Goal(f"times faster, batch of {batch}", GOAL_SHARE * attributes, ratio.median))
+        contenders = {
+            TOGETHER: _images_per_second(together, images, 1, quick),
+            ALONE: _images_per_second(alone, images, len(card.attributes), quick),
+        }
+        by_batch[batch] = interleaved(contenders, 3 if quick else 11, progress)
+    return _report(by_batch, card)
+
+
+def _report(by_batch: Mapping[int, Rounds], card: ModelCard) -> Report:
+    attributes = len(card.attributes)
+    ratios = {batch: rounds.ratio(TOGETHER, ALONE) for batch, rounds in by_batch.items()}
     return Report(
         name="one_pass",
         title=f"One pass for all {attributes} attributes",
@@ -59,9 +61,20 @@ def measure(progress: Progress, *, quick: bool) -> Report:
         f"{card.preprocessing.input_size} px in ONNX Runtime: one pass that gives all "
         f"{attributes} attributes, against {attributes} passes of the same network with one "
         "attribute's heads, as the original code does it.",
-        columns=("images at a time", "one pass, images/s", "a pass each, images/s", "ratio"),
-        rows=rows,
-        goals=goals,
+        columns=("images at a time", f"{TOGETHER}, images/s", f"{ALONE}, images/s", "ratio"),
+        rows=[
+            (
+                str(batch),
+                f"{rounds.median(TOGETHER):.1f}",
+                f"{rounds.median(ALONE):.1f}",
+                str(ratios[batch]),
+            )
+            for batch, rounds in by_batch.items()
+        ],
+        goals=[
+            Goal(f"times faster, batch of {batch}", GOAL_SHARE * attributes, ratio.median)
+            for batch, ratio in ratios.items()
+        ],
     )
 
 
@@ -77,7 +90,8 @@ class _Serving(nn.Module):
         return e.vectors, e.norms, e.attention, e.visible_logits.sigmoid(), e.global_vector
 
 
-Vectors = Callable[[np.ndarray], np.ndarray]
+Floats = NDArray[np.float32]
+Vectors = Callable[[Floats], Floats]
 
 
 def _network(card: ModelCard) -> Asen:
@@ -129,13 +143,13 @@ def _check_same_network(together: Vectors, alone: Vectors, card: ModelCard) -> N
         raise RuntimeError(f"the two graphs differ by {difference:.1e}, not one network")
 
 
-def _images(card: ModelCard, batch: int) -> np.ndarray:
+def _images(card: ModelCard, batch: int) -> Floats:
     side = card.preprocessing.input_size
     return np.random.default_rng(0).standard_normal((batch, 3, side, side), dtype=np.float32)
 
 
 def _images_per_second(
-    vectors: Vectors, images: np.ndarray, passes: int, quick: bool
+    vectors: Vectors, images: Floats, passes: int, quick: bool
 ) -> Callable[[], float]:
     def work() -> None:
         for _ in range(passes):

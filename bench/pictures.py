@@ -6,7 +6,7 @@ of a photograph; grain like a camera's brings it to a photograph's size.
 
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -29,11 +29,7 @@ def pictures() -> Iterator[bytes]:
     The comment makes the bytes, and with them the cache's key, different every time, while every
     file is decoded and embedded like the first.
     """
-    drawn = [jpeg(number) for number in range(DISTINCT)]
-    for number in itertools.count():
-        comment = b"%016d" % number
-        segment = _COMMENT + (len(comment) + 2).to_bytes(2, "big") + comment
-        yield _START_OF_IMAGE + segment + drawn[number % DISTINCT][len(_START_OF_IMAGE) :]
+    return _with_comments([jpeg(number) for number in range(DISTINCT)])
 
 
 def jpeg(number: int) -> bytes:
@@ -45,3 +41,10 @@ def jpeg(number: int) -> bytes:
     image = Image.fromarray(np.clip(levels, 0, 255).astype(np.uint8))
     image.save(file, "JPEG", quality=JPEG_QUALITY)
     return file.getvalue()
+
+
+def _with_comments(files: Sequence[bytes]) -> Iterator[bytes]:
+    for number, file in enumerate(itertools.cycle(files)):
+        comment = b"%016d" % number
+        segment = _COMMENT + (len(comment) + 2).to_bytes(2, "big") + comment
+        yield _START_OF_IMAGE + segment + file[len(_START_OF_IMAGE) :]

@@ -45,7 +45,9 @@ def measure(progress: Progress, *, quick: bool, sizes: Sequence[int] = ()) -> Re
             "once in the life of the process"
         )
     peak_gib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
-    notes.append(f"peak memory of the bench, index and baseline together: {peak_gib:.1f} GiB")
+    notes.append(
+        f"peak memory of the process up to here, index and baseline together: {peak_gib:.1f} GiB"
+    )
     return Report(
         name="search",
         title="Search",

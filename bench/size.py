@@ -13,13 +13,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from pydantic import JsonValue
 
 from bench.pictures import jpeg
 from bench.report import Report
 from bench.timing import Progress
 from model.encoder import SHIPPED_MODEL, Encoder
+from service.cache import ENTRY_OVERHEAD_BYTES
 from service.catalog.embedded import EmbeddedCatalog
 from service.catalog.store import GarmentRecord
 
@@ -34,34 +37,53 @@ def measure(progress: Progress, *, quick: bool) -> Report:
     card = Encoder.load(SHIPPED_MODEL).card
     shape = (len(card.attributes), card.embedding_dimension)
     images = [jpeg(number) for number in range(min(with_images, 200))]
-    image_bytes = sum(map(len, images)) / len(images)
     with tempfile.TemporaryDirectory(prefix="lapel-bench-") as folder:
         large, small = Path(folder) / "with", Path(folder) / "without"
         progress(f"writing {with_images:,} garments with images")
         asyncio.run(_fill(large, shape, with_images, images))
         progress(f"writing {without:,} garments without images")
         asyncio.run(_fill(small, shape, without, []))
-        disk_with, disk_without = _on_disk(large) / with_images, _on_disk(small) / without
         progress(f"opening {without:,} garments")
-        grown, seconds = _opened(small, shape)
-    vectors = shape[0] * shape[1]
-    rows = [
-        ("on disk, with its image", f"{disk_with:,.0f}", f"image {image_bytes:,.0f}"),
-        ("on disk, without", f"{disk_without:,.0f}", f"vectors, float16: {2 * vectors:,}"),
-        ("in memory, catalog opened", f"{grown / without:,.0f}", f"float32: {4 * vectors:,}"),
-        ("in memory, cached image", f"{_cached_bytes():,.0f}", "vectors, maps, global vector"),
-    ]
+        opened = _opened(small, shape)
+        rows = _rows(
+            shape,
+            image=sum(map(len, images)) / len(images),
+            with_image=_on_disk(large) / with_images,
+            without_image=_on_disk(small) / without,
+            in_memory=opened.bytes / without,
+        )
     return Report(
         name="size",
         title="Bytes per garment",
-        method=f"Catalogs of {with_images:,} garments with images of {image_bytes / 1e3:.0f} KB "
-        f"and {without:,} without, {shape[0]} attributes of {shape[1]} dimensions, metadata of "
-        f"{len(_metadata_text(0))} bytes. On disk: the folder after closing. In memory: what a "
-        "fresh process grows by on opening it.",
+        method=f"Catalogs of {with_images:,} garments with their images and {without:,} without, "
+        f"{shape[0]} attributes of {shape[1]} dimensions, metadata of "
+        f"{len(json.dumps(_metadata(0)))} bytes. On disk: the folder after closing. In memory: "
+        "what a fresh process grows by on opening it.",
         columns=("where", "bytes", "of which"),
         rows=rows,
-        notes=(f"opening {without:,} garments took {seconds:.1f} s",),
+        notes=(f"opening {without:,} garments took {opened.seconds:.1f} s",),
     )
+
+
+def _rows(
+    shape: tuple[int, int],
+    *,
+    image: float,
+    with_image: float,
+    without_image: float,
+    in_memory: float,
+) -> list[tuple[str, str, str]]:
+    numbers = shape[0] * shape[1]
+    return [
+        ("on disk, with its image", f"{with_image:,.0f}", f"{image:,.0f} the image"),
+        ("on disk, without", f"{without_image:,.0f}", f"{2 * numbers:,} vectors, float16"),
+        ("in memory, stored garment", f"{in_memory:,.0f}", f"{4 * numbers:,} vectors, float32"),
+        (
+            "in memory, cached image",
+            f"{_cached_bytes() + ENTRY_OVERHEAD_BYTES:,}",
+            f"{4 * numbers:,} vectors, float32",
+        ),
+    ]
 
 
 async def _fill(folder: Path, shape: tuple[int, int], count: int, images: Sequence[bytes]) -> None:
@@ -91,29 +113,31 @@ def _garment(
     )
 
 
-def _metadata(number: int) -> dict[str, object]:
+def _metadata(number: int) -> dict[str, JsonValue]:
     return {"brand": f"brand-{number % BRANDS}", "price": number % 200, "in_stock": True}
-
-
-def _metadata_text(number: int) -> str:
-    return json.dumps(_metadata(number))
 
 
 def _on_disk(folder: Path) -> int:
     return sum(file.stat().st_blocks * 512 for file in folder.iterdir())
 
 
-def _opened(folder: Path, shape: tuple[int, int]) -> tuple[int, float]:
-    """Bytes that a fresh process grows by on opening the folder, and how many seconds it takes."""
+class _Opened(NamedTuple):
+    """What a process grew by on opening a folder, and how long that took."""
+
+    bytes: int
+    seconds: float
+
+
+def _opened(folder: Path, shape: tuple[int, int]) -> _Opened:
     with multiprocessing.get_context("spawn").Pool(1) as process:
         return process.apply(_open_and_weigh, (folder, shape))
 
 
-def _open_and_weigh(folder: Path, shape: tuple[int, int]) -> tuple[int, float]:
+def _open_and_weigh(folder: Path, shape: tuple[int, int]) -> _Opened:
     return asyncio.run(_weighed(folder, shape))
 
 
-async def _weighed(folder: Path, shape: tuple[int, int]) -> tuple[int, float]:
+async def _weighed(folder: Path, shape: tuple[int, int]) -> _Opened:
     before = _own_memory()
     begun = time.perf_counter()
     catalog = await EmbeddedCatalog.open(
@@ -122,7 +146,7 @@ async def _weighed(folder: Path, shape: tuple[int, int]) -> tuple[int, float]:
     seconds = time.perf_counter() - begun
     grown = _own_memory() - before
     await catalog.close()
-    return grown, seconds
+    return _Opened(grown, seconds)
 
 
 def _own_memory() -> int:

@@ -161,9 +161,12 @@ class Images:
 
 def as_embedding(record: GarmentRecord) -> ImageEmbedding:
     """A stored garment as an embedding without attention maps and global vector."""
+    vectors = record.vectors.astype(np.float32)
+    # Rounding to float16 changed the lengths; a stale garment's vectors are zero and stay so.
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     nothing = np.zeros(0, np.float32)
     return ImageEmbedding(
-        record.vectors.astype(np.float32),
+        vectors / np.maximum(lengths, np.finfo(np.float32).tiny),
         record.norms,
         record.visible,
         nothing.reshape(0, 0, 0),

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import functools
 import io
 import os
 import re
@@ -19,8 +20,8 @@ import httpx
 import numpy as np
 import pytest
 from fastapi import FastAPI
-from PIL import Image, ImageDraw
 
+from model.drawings import draw, random_design
 from model.encoder import SHIPPED_MODEL, Encoder
 from service.app import create_app
 from service.settings import Settings
@@ -42,18 +43,13 @@ def encoder() -> Encoder:
 
 @pytest.fixture(scope="session")
 def photo() -> Callable[[int], bytes]:
-    """A small PNG for each number, always the same one."""
+    """A drawn garment for each number, as a small PNG, always the same one."""
 
+    @functools.cache
     def make(number: int) -> bytes:
         rng = np.random.default_rng(number)
-        image = Image.new("RGB", (72, 96), tuple(rng.integers(160, 255, 3).tolist()))
-        draw = ImageDraw.Draw(image)
-        for _ in range(6):
-            x, y = rng.integers(0, 60, 2).tolist()
-            fill = tuple(rng.integers(0, 255, 3).tolist())
-            draw.rectangle((x, y, x + 12, y + 30), fill=fill)
         file = io.BytesIO()
-        image.save(file, "PNG")
+        draw(random_design(rng), size=96, rng=rng).save(file, "PNG")
         return file.getvalue()
 
     return make

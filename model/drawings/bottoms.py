@@ -77,7 +77,7 @@ def _trousers(design: Design, look: Look) -> list[Mark]:
         Stroke(points((0.0, _BAND), (0.0, _CROTCH)), 0.5),
         Stroke(fly, 0.3, dashed=True),
         *_waistband(waist),
-        *both_sides([Stroke(points((x, -0.6), (x, _BAND + 0.5)), 1.0) for x in (6.5, 13.5)]),
+        *both_sides([_belt_loop(x) for x in (6.5, 13.5)]),
         Button((0.0, _BAND / 2), 1.0, part="body"),
     ]
 
@@ -86,3 +86,8 @@ def _waistband(waist: float) -> list[Mark]:
     top: Points = bend((0.0, 1.0), (waist * 0.5, 1.0), (waist - 0.4, 0.0))
     low = bend((waist, _BAND), (waist * 0.5, _BAND + 1.0), (0.0, _BAND + 1.0))
     return [Shape("body", symmetric(joined(top, low)))]
+
+
+def _belt_loop(x: float) -> Shape:
+    top, low = -0.2, _BAND + 1.4
+    return Shape("body", points((x - 0.6, top), (x + 0.6, top), (x + 0.6, low), (x - 0.6, low)))

@@ -46,7 +46,7 @@ def cloth(design: Design, look: Look, u: Field, v: Field, *, length: float, fron
         return ground
     turn = look.pattern_turn
     across, along = u * np.cos(turn) - v * np.sin(turn), u * np.sin(turn) + v * np.cos(turn)
-    bolt = _Bolt(palette, look, length)
+    bolt = _Bolt(palette, look, length, front)
     return _PATTERNS[design.pattern](ground, across, along, bolt)
 
 
@@ -57,6 +57,7 @@ class _Bolt:
     palette: Colors
     look: Look
     length: float
+    front: bool
 
     @property
     def is_multi(self) -> bool:
@@ -85,16 +86,14 @@ def _stripe(ground: Colors, u: Field, v: Field, bolt: _Bolt) -> Colors:
 
 
 def _check(ground: Colors, u: Field, v: Field, bolt: _Bolt) -> Colors:
-    period = 9.0 * bolt.look.pattern_scale
+    period = 8.0 * bolt.look.pattern_scale
     a, b = (u / period) % 1, (v / period) % 1
-    if (
-        bolt.look.pattern_style < 0.45
-    ):  # gingham: half-tone where one band crosses, full where both do
-        crossed = (a < 0.5).astype(np.float32) + (b < 0.5)
+    if bolt.look.pattern_style < 0.45:  # gingham: half-tone on each band, full where two cross
+        crossed = (a < 0.26).astype(np.float32) + (b < 0.26)
         mix = (crossed * 0.42)[:, None]
         ground += (bolt.palette[1] - ground) * mix
         return ground
-    for place, width, color in ((0.12, 0.26, 1), (0.62, 0.07, 2), (0.8, 0.07, 1)):
+    for place, width, color in ((0.12, 0.16, 1), (0.62, 0.05, 2), (0.8, 0.05, 1)):
         for axis in (a, b):
             on = np.abs(axis - place) < width / 2
             ground[on] = ground[on] * 0.45 + bolt.palette[color] * 0.55
@@ -152,6 +151,8 @@ def _block(ground: Colors, u: Field, v: Field, bolt: _Bolt) -> Colors:
         ground[v >= third] = bolt.palette[1]
         ground[v >= 2 * third] = bolt.palette[2]
         ground[(v >= third) & (u > 0)] = bolt.palette[3]
+        return ground
+    if not bolt.front:  # sleeves and collar keep the ground, or a deep yoke would outweigh it
         return ground
     if bolt.look.pattern_style < 0.5:
         high = 0.36 * bolt.length

@@ -197,7 +197,7 @@ class ScanIndex:
         for i, attribute in enumerate(query.attributes):
             for start in range(0, len(rows), EXACT_ROWS):
                 chunk = slice(start, start + EXACT_ROWS)
-                unit = _unit(self._vectors[attribute][rows[chunk]].astype(np.float64))
+                unit = self._vectors[attribute][rows[chunk]].astype(np.float64)
                 similarities[i, chunk] = (unit * directions[i]).sum(axis=-1)
         np.clip(similarities, -1.0, 1.0, out=similarities)
         return similarities, self._visible[np.array(query.attributes)[:, None], rows]

@@ -104,8 +104,8 @@ def _destination(settings: Settings, catalog: str, url: str | None) -> Iterator[
             workplace = stack.enter_context(open_workplace(settings))
         except StoreLocked as exc:
             raise CommandError(
-                f"{exc}: if that is a running service, add --url with its address, "
-                f"as in --url http://{settings.host}:{settings.port}"
+                f"{exc}: a running service takes garments through "
+                f"--url http://{settings.host}:{settings.port}"
             ) from exc
         yield LocalCatalog(workplace, catalog)
 

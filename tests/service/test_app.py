@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import re
 from collections.abc import Callable
@@ -91,7 +92,9 @@ async def test_each_request_leaves_one_line(
 ):
     with caplog.at_level(logging.INFO, logger="service"):
         await client.get("/v1/garments/gone", headers={"X-Request-ID": "shop-42"})
-    (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("service")]
+    (line,) = [
+        record.getMessage() for record in caplog.records if record.name.startswith("service")
+    ]
     assert re.fullmatch(r"shop-42 GET /v1/garments/\{garment_id\} 404 \d+\.\d ms", line)
 
 
@@ -123,7 +126,7 @@ async def test_the_services_are_closed_with_the_application(settings: Settings, 
 
 async def test_a_missing_model_file_stops_the_start(settings: Settings, tmp_path):
     app = create_app(settings.model_copy(update={"model_path": tmp_path / "none.onnx"}))
-    with pytest.raises(ValueError, match="none.onnx"):
+    with pytest.raises(ValueError, match=r"none\.onnx"):
         async with client_of(app):
             pass
 
@@ -140,3 +143,47 @@ async def test_vectors_are_read_back_bit_for_bit(
     for row, name in enumerate(encoder.card.attribute_names):
         read = np.array(sent[name]["vector"], np.float32)
         np.testing.assert_array_equal(read, expected.vectors[row])
+
+
+async def test_a_full_queue_refuses_at_once_and_says_when_to_come_back(
+    settings: Settings, photo: Photo
+):
+    narrow = settings.model_copy(update={"queue_max_images": 1, "batch_max_images": 1})
+    async with client_of(create_app(narrow)) as client:
+        answers = await asyncio.gather(
+            *(client.post("/v1/embeddings", files={"image": photo(n)}) for n in range(20))
+        )
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert 0 < len(refused) < 20
+    for answer in refused:
+        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+        assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_a_client_that_leaves_is_no_error(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+):
+    app = create_app(settings)
+    sent = []
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/search",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    async with app.router.lifespan_context(app):
+        with caplog.at_level(logging.INFO, logger="service"):
+            await app(scope, receive, send)
+    assert sent == []
+    assert [record.levelname for record in caplog.records if "499" in record.getMessage()] == [
+        "INFO"
+    ]
+    assert all(record.levelname == "INFO" for record in caplog.records)

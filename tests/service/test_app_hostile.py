@@ -153,11 +153,14 @@ async def test_addresses_that_lead_nowhere_say_so(
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    "query attributes where limit offset include_self a b pairs items keep image metadata".split()
+    ["query", "attributes", "where", "limit", "offset", "include_self"]
+    + ["a", "b", "pairs", "items", "keep", "image", "metadata"]
 )
 
 

@@ -40,7 +40,11 @@ def reference(body: bytes) -> list[tuple[str, bytes, str | None]]:
     return asyncio.run(parse())
 
 
-NAMES = st.text(st.characters(codec="ascii", exclude_characters='"\\%\r\n', exclude_categories=["Cc"]), min_size=1, max_size=20)
+NAMES = st.text(
+    st.characters(codec="ascii", exclude_characters='"\\%\r\n', exclude_categories=["Cc"]),
+    min_size=1,
+    max_size=20,
+)
 
 
 @given(

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import dataclasses
 import sqlite3
 import threading
@@ -381,23 +382,48 @@ async def test_vectors_cut_short_on_disk_are_noticed_when_opening(tmp_path):
             pass
 
 
-async def test_failing_disk_is_a_store_error_for_its_group_and_the_next_write_runs(tmp_path):
+@contextlib.contextmanager
+def images_refused(folder, manner):
+    """Make the database refuse images: ABORT fails the statement, ROLLBACK the transaction."""
+    with contextlib.closing(sqlite3.connect(folder / "catalog.db")) as connection:
+        connection.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON images "
+            f"BEGIN SELECT raise({manner}, 'disk full'); END"
+        )
+        connection.commit()
+        yield
+        connection.execute("DROP TRIGGER refuse")
+        connection.commit()
+
+
+@pytest.mark.parametrize("manner", ["ABORT", "ROLLBACK"])
+async def test_write_refused_half_way_leaves_nothing_and_the_next_one_runs(tmp_path, manner):
     async with opened(tmp_path) as catalog:
         await catalog.put("shop", [garment("x")])
-        limit = sqlite3.connect(tmp_path / "catalog.db")
-        limit.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON images "
-            "BEGIN SELECT raise(ROLLBACK, 'disk full'); END"
-        )
-        limit.commit()
-        with pytest.raises(StoreError, match="disk full"):
+        with images_refused(tmp_path, manner), pytest.raises(StoreError, match="disk full"):
             await catalog.put("shop", [garment("y"), garment("z", image=b"jpeg")])
-        limit.execute("DROP TRIGGER full")
-        limit.commit()
-        limit.close()
         assert await found(catalog, garment("y")) == ["x"]
+        assert [g.id for g in await catalog.list("shop", None, 9)] == ["x"]
         assert await catalog.put("shop", [garment("y")]) == [True]
         assert (await found(catalog, garment("y")))[0] == "y"
+
+
+async def test_refused_write_does_not_harm_those_committed_with_it(tmp_path):
+    async with opened(tmp_path) as catalog:
+        await catalog.put("shop", [garment("x")])
+        with images_refused(tmp_path, "ABORT"):
+            outcomes = await asyncio.gather(
+                *(catalog.put("shop", [garment(f"g{i}")]) for i in range(20)),
+                catalog.put("shop", [garment("bad"), garment("z", image=b"jpeg")]),
+                *(catalog.put("shop", [garment(f"h{i}")]) for i in range(20)),
+                return_exceptions=True,
+            )
+        assert isinstance(outcomes.pop(20), StoreError)
+        assert outcomes == [[True]] * 40
+        stored = [g.id for g in await catalog.list("shop", None, 99)]
+        assert len(stored) == 41
+        assert not {"bad", "z"} & set(stored)
+        assert sorted(await found(catalog, garment("x"), limit=99)) == stored
 
 
 async def test_index_that_cannot_follow_a_commit_stops_answering(tmp_path, monkeypatch):

@@ -134,6 +134,24 @@ def test_garment_found_by_its_own_vector_scores_one_and_nothing_scores_more():
         assert 1 - 1e-6 < hit.score <= 1
 
 
+def test_length_of_a_stored_vector_does_not_count():
+    random = np.random.default_rng(7)
+    vectors = unit(random.standard_normal((500, 1, D)))
+    index = ScanIndex(1, D)
+    lengths = random.uniform(0.5, 2, (500, 1, 1))
+    index.put(
+        [f"g{i}" for i in range(500)],
+        np.float16(vectors * lengths),
+        np.ones((500, 1)),
+        ["{}"] * 500,
+    )
+    for direction in unit(random.standard_normal((20, D))):
+        (hit,) = index.search(Query(np.float32(direction[None]), (0,), (1.0,), limit=1)).hits
+        cosines = vectors[:, 0] @ direction
+        assert hit.score == pytest.approx(cosines.max(), abs=1e-3)
+        assert cosines[int(hit.id[1:])] == pytest.approx(cosines.max(), abs=1e-3)
+
+
 def test_pages_join_without_gap_or_repetition():
     random = np.random.default_rng(5)
     index = ScanIndex(A, D)

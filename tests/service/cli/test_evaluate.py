@@ -1,0 +1,82 @@
+import re
+
+import pytest
+
+from api_schemas.card import Quality
+from model.encoder import SHIPPED_MODEL
+from model.evaluate import embed_table, evaluate
+from model.labels import read_labels
+from service.cli.measures import quality_markdown
+
+
+@pytest.fixture(scope="module")
+def quality(table, encoder):
+    embedded = embed_table(encoder, read_labels(table).split("train"))
+    return evaluate(embedded, encoder.card.attributes, "train")
+
+
+def test_the_figures_are_those_of_the_measurement(run, table, quality, tmp_path):
+    file = tmp_path / "q.json"
+    done = run("evaluate", SHIPPED_MODEL, "--data", table, "--split", "train", "--json", file)
+    assert done.code == 0, done.err
+    measured = Quality.model_validate_json(file.read_text())
+    assert measured.images == quality.images
+    for name, expected in quality.attributes.items():
+        assert measured.attributes[name].queries == expected.queries
+        figure = expected.retrieval.map_other_photographers
+        assert measured.attributes[name].retrieval.map_other_photographers == pytest.approx(figure)
+        assert re.search(rf"^ {name} +{figure:.3f} ", done.out, re.MULTILINE)
+
+
+def test_markdown_is_two_tables_with_a_row_for_each_attribute_and_mean(quality):
+    retrieval, values = (
+        [line for line in part.splitlines() if line.startswith("|")]
+        for part in quality_markdown(quality).split("\n\nNaming")
+    )
+    names = list(quality.attributes)
+    assert [line.split(" | ")[0] for line in retrieval[2:]] == [
+        f"| {name}" for name in (*names, "mean", "weighted mean")
+    ]
+    assert [line.split(" | ")[0] for line in values[2:]] == [f"| {name}" for name in names]
+    for lines in (retrieval, values):
+        assert len({line.count("|") for line in lines}) == 1
+
+
+def test_the_means_of_the_reference_lines_are_taken_like_the_models(quality):
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in quality_markdown(quality).splitlines()
+        if re.match(r"\| (weighted )?mean ", line)
+    ]
+    total = plain = weighted = 0.0
+    for each in quality.attributes.values():
+        figure = each.retrieval_random_order.map_other_photographers
+        plain += figure / len(quality.attributes)
+        weighted += figure * each.queries
+        total += each.queries
+    assert float(rows[0][2]) == pytest.approx(plain, abs=6e-4)
+    assert float(rows[1][2]) == pytest.approx(weighted / total, abs=6e-4)
+    assert float(rows[0][1]) == pytest.approx(quality.mean_map_other_photographers, abs=6e-4)
+    assert float(rows[1][1]) == pytest.approx(quality.weighted_map_other_photographers, abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("file,collar,split\na.jpg,hood,train\n", "no rows in split 'test'"),
+        ("picture,split\na.jpg,test\n", "no column 'file'"),
+        ("file,collar,split\nnone.jpg,hood,test\n", "none.jpg: No such file or directory"),
+    ],
+)
+def test_a_table_that_cannot_be_measured_says_why(run, tmp_path, content, message):
+    (tmp_path / "t.csv").write_text(content)
+    done = run("evaluate", SHIPPED_MODEL, "--data", tmp_path / "t.csv")
+    assert done.code == 1
+    assert message in done.err
+
+
+def test_a_table_of_other_attributes_says_so(run, pictures, tmp_path):
+    (tmp_path / "t.csv").write_text(f"file,shine,split\n{pictures[0]},high,test\n")
+    done = run("evaluate", SHIPPED_MODEL, "--data", tmp_path / "t.csv")
+    assert done.code == 1
+    assert "the table has shine" in done.err

@@ -1,0 +1,90 @@
+import asyncio
+import dataclasses
+
+import numpy as np
+import pytest
+
+from service.catalog.embedded import EmbeddedCatalog
+from service.cli.opening import open_workplace, settings_with
+
+KEPT, FORGOTTEN = ("a", "b", "c"), "d"
+
+
+@pytest.fixture
+def stale(store, encoder, tmp_path):
+    """A store of another model's garments, in two catalogs; one without its picture."""
+
+    async def fill(target):
+        settings = settings_with(store=store)
+        with_images = await opened(settings.store, encoder, encoder.fingerprint)
+        records = await with_images.list("default", None, 4)
+        images = [await with_images.image("default", record.id) for record in records]
+        await with_images.close()
+        other = await opened(target, encoder, "another model")
+        for name, record, image in zip((*KEPT, FORGOTTEN), records, images, strict=True):
+            old = dataclasses.replace(
+                record,
+                id=name,
+                vectors=np.roll(record.vectors, 1, axis=1),
+                image=None if name == FORGOTTEN else image,
+                metadata={"name": name},
+                updated_at="2020-01-01T00:00:00.000+00:00",
+            )
+            await other.put("first" if name == "a" else "second", [old])
+        await other.close()
+
+    asyncio.run(fill(tmp_path / "stale"))
+    return tmp_path / "stale"
+
+
+async def opened(folder, encoder, fingerprint):
+    return await EmbeddedCatalog.open(
+        folder,
+        attributes=len(encoder.card.attributes),
+        dimension=encoder.card.embedding_dimension,
+        fingerprint=fingerprint,
+    )
+
+
+def records(store):
+    with open_workplace(settings_with(store=store)) as workplace:
+        catalog = workplace.services.catalog
+        found = {}
+        for name in ("first", "second"):
+            for record in workplace.run(catalog.list(name, None, 10)):
+                image = workplace.run(catalog.image(name, record.id))
+                found[record.id] = (record, image)
+        return found
+
+
+def test_garments_of_another_model_are_embedded_anew_from_their_pictures(run, stale, encoder):
+    assert all(record.stale for record, _ in records(stale).values())
+    done = run("reindex", "--store", stale)
+    assert (done.code, done.out) == (1, "3 embedded anew, 1 left\n")
+    assert "left second/d: its picture was not kept" in done.err
+    after = records(stale)
+    assert {id for id, (record, _) in after.items() if not record.stale} == set(KEPT)
+    for id in KEPT:
+        record, image = after[id]
+        assert record.metadata == {"name": id}
+        assert record.updated_at == "2020-01-01T00:00:00.000+00:00"
+        assert image is not None
+        fresh = embed(encoder, image)
+        np.testing.assert_allclose(record.vectors, fresh.vectors, atol=1e-3)
+
+
+def test_reindexing_again_finds_only_what_is_left(run, stale):
+    run("reindex", "--store", stale)
+    done = run("reindex", "--store", stale)
+    assert (done.code, done.out) == (1, "0 embedded anew, 1 left\n")
+
+
+def test_a_store_of_the_present_model_needs_nothing(run, store):
+    done = run("reindex", "--store", store)
+    assert (done.code, done.out) == (0, "every garment is of the present model\n")
+
+
+def embed(encoder, image):
+    from model import pixels
+
+    return encoder.encode(pixels.decode(image, encoder.card.preprocessing)[None])[0]

@@ -1,0 +1,134 @@
+import base64
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import pytest
+
+from api_schemas.images import ImageReference
+from service.catalog.store import GarmentRecord, InvalidGarment, StoreError
+from service.errors import AttributeNotVisible, ServiceError
+from service.images import Images
+from service.ingest import Ingest, NewGarment
+from service.services import Services, open_services
+from service.settings import Settings
+
+Photo = Callable[[int], bytes]
+
+
+@pytest.fixture
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    async with open_services(settings) as services:
+        yield services
+
+
+def codes(outcomes: Sequence[object]) -> list[object]:
+    return [o.code if isinstance(o, ServiceError) else o for o in outcomes]
+
+
+async def test_every_garment_has_its_own_outcome(services: Services, photo: Photo):
+    reference = ImageReference(base64=base64.b64encode(photo(2)).decode())
+    outcomes = await services.ingest.put(
+        "default",
+        [
+            NewGarment("a", photo(1), {}),
+            NewGarment("b", b"not an image", {}),
+            NewGarment("c", reference, {"x": 1}),
+            NewGarment("a", photo(1), {"x": 2}),
+        ],
+    )
+    assert codes(outcomes) == ["created", "invalid_image", "created", "replaced"]
+    kept = await services.catalog.get_many("default", ["a", "b", "c"])
+    assert {name: record.metadata for name, record in kept.items()} == {
+        "a": {"x": 2},
+        "c": {"x": 1},
+    }
+
+
+async def test_when_the_disk_refuses_no_garment_is_said_to_be_stored(
+    services: Services, photo: Photo, monkeypatch: pytest.MonkeyPatch
+):
+    async def refuse(catalog: str, garments: Sequence[GarmentRecord]) -> list[bool]:
+        raise StoreError("disk full: /secret/path")
+
+    monkeypatch.setattr(services.catalog, "put", refuse)
+    outcomes = await services.ingest.put(
+        "default", [NewGarment("a", photo(1), {}), NewGarment("b", b"?", {})]
+    )
+    assert codes(outcomes) == ["store_unavailable", "invalid_image"]
+    assert "secret" not in str(outcomes[0])
+
+
+async def test_a_garment_that_cannot_be_stored_fails_alone(
+    services: Services, photo: Photo, monkeypatch: pytest.MonkeyPatch
+):
+    put = services.catalog.put
+
+    async def refuse_one(catalog: str, garments: Sequence[GarmentRecord]) -> list[bool]:
+        if any(garment.id == "b" for garment in garments):
+            raise InvalidGarment("b cannot be stored")
+        return await put(catalog, garments)
+
+    monkeypatch.setattr(services.catalog, "put", refuse_one)
+    outcomes = await services.ingest.put(
+        "default", [NewGarment(name, photo(1), {}) for name in "abc"]
+    )
+    assert codes(outcomes) == ["created", "invalid_request", "created"]
+
+
+class StaleCatalog:
+    """One garment that another model embedded."""
+
+    def __init__(self, record: GarmentRecord, image: bytes | None) -> None:
+        self._record = record
+        self._image = image
+
+    async def get(self, catalog: str, id: str) -> GarmentRecord:
+        return self._record
+
+    async def image(self, catalog: str, id: str) -> bytes | None:
+        return self._image
+
+
+async def test_a_garment_of_another_model_is_embedded_anew_from_its_image(
+    services: Services, photo: Photo
+):
+    await services.ingest.put("default", [NewGarment("a", photo(1), {})])
+    record = await services.catalog.get("default", "a")
+    assert record is not None
+    stale = GarmentRecord(
+        id="a",
+        metadata={},
+        vectors=0 * record.vectors,
+        norms=record.norms,
+        visible=0 * record.visible,
+        image_sha256=record.image_sha256,
+        stale=True,
+    )
+    reference = ImageReference(garment_id="a")
+
+    def images(image: bytes | None) -> Images:
+        catalog = StaleCatalog(stale, image)
+        return Images(services.embedder, catalog, max_image_bytes=1 << 20, max_together=1)  # type: ignore[arg-type]
+
+    fresh = await images(photo(1)).embed(reference, "default")
+    assert (fresh.vectors == (await services.embedder.embed(photo(1))).vectors).all()
+    with pytest.raises(AttributeNotVisible, match="another model"):
+        await images(None).embed(reference, "default")
+
+
+async def test_an_unchanged_image_keeps_its_vectors_without_the_network(
+    services: Services, photo: Photo, monkeypatch: pytest.MonkeyPatch
+):
+    await services.ingest.put("default", [NewGarment("a", photo(1), {"x": 1})])
+    before = await services.catalog.get("default", "a")
+    assert before is not None
+
+    async def fail(data: bytes) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(services.embedder, "embed", fail)
+    ingest = Ingest(services.images, services.catalog)
+    assert await ingest.put("default", [NewGarment("a", photo(1), {"x": 2})]) == ["replaced"]
+    after = await services.catalog.get("default", "a")
+    assert after is not None
+    assert after.metadata == {"x": 2}
+    assert (after.vectors == before.vectors).all()

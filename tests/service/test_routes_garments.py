@@ -1,0 +1,182 @@
+import base64
+import hashlib
+from collections.abc import Callable
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from api_schemas.garments import CatalogList, GarmentAnswer, GarmentList
+from service.app import create_app
+from service.settings import Settings
+from tests.conftest import client_of
+
+Photo = Callable[[int], bytes]
+METADATA = {"brand": "Brönte", "price": 59.5, "sizes": ["S", None, {"eu": 38}], "new": True}
+
+
+async def test_a_garment_comes_back_as_it_was_put(client: httpx.AsyncClient, photo: Photo):
+    body = {"image": {"base64": base64.b64encode(photo(1)).decode()}, "metadata": METADATA}
+    put = await client.put("/v1/garments/a", json=body)
+    assert put.status_code == 201
+    answer = GarmentAnswer.model_validate_json(put.content)
+    assert answer.metadata == METADATA
+    assert answer.image_sha256 == hashlib.sha256(photo(1)).hexdigest()
+    assert answer.updated_at.startswith("20")
+    got = await client.get("/v1/garments/a")
+    assert got.json() == put.json()
+
+
+async def test_a_form_says_the_same_as_json(client: httpx.AsyncClient, photo: Photo):
+    form = await client.put(
+        "/v1/garments/a", files={"image": photo(1)}, data={"metadata": '{"brand": "x"}'}
+    )
+    body = {"image": {"base64": base64.b64encode(photo(1)).decode()}, "metadata": {"brand": "x"}}
+    json = await client.put("/v1/garments/a", json=body)
+    assert (form.status_code, json.status_code) == (201, 200)
+    assert form.json() | {"updated_at": ""} == json.json() | {"updated_at": ""}
+
+
+async def test_putting_again_replaces_image_and_metadata(client: httpx.AsyncClient, photo: Photo):
+    await client.put("/v1/garments/a", files={"image": photo(1)}, data={"metadata": '{"x": 1}'})
+    again = await client.put("/v1/garments/a", files={"image": photo(2)})
+    assert again.status_code == 200
+    assert again.json()["metadata"] == {}
+    assert (await client.get("/v1/garments/a/image")).content == photo(2)
+    assert (await client.get("/v1/catalogs")).json() == {
+        "catalogs": [{"name": "default", "garments": 1}]
+    }
+
+
+async def test_the_same_image_again_is_not_computed_again_even_after_a_restart(
+    settings: Settings, photo: Photo
+):
+    async with client_of(create_app(settings)) as client:
+        await client.put("/v1/garments/a", files={"image": photo(1)})
+    async with client_of(create_app(settings)) as client:
+        again = await client.put(
+            "/v1/garments/a", files={"image": photo(1)}, data={"metadata": '{"x": 1}'}
+        )
+        figures = (await client.get("/metrics")).text
+    assert again.json()["metadata"] == {"x": 1}
+    assert "lapel_batch_images_count 0.0" in figures
+
+
+async def test_a_garment_may_be_made_from_another_ones_image(
+    client: httpx.AsyncClient, photo: Photo
+):
+    await client.put("/v1/garments/a", files={"image": photo(1)}, params={"catalog": "old"})
+    body = {"image": {"garment_id": "a", "catalog": "old"}}
+    copy = await client.put("/v1/garments/b", json=body)
+    assert copy.status_code == 201
+    assert (await client.get("/v1/garments/b/image")).content == photo(1)
+
+
+async def test_an_image_has_its_media_type_and_is_not_sent_twice(
+    client: httpx.AsyncClient, photo: Photo
+):
+    await client.put("/v1/garments/a", files={"image": photo(1)})
+    answer = await client.get("/v1/garments/a/image")
+    assert (answer.content, answer.headers["content-type"]) == (photo(1), "image/png")
+    etag = answer.headers["etag"]
+    for known in (etag, f'"x", W/{etag}', "*"):
+        again = await client.get("/v1/garments/a/image", headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+    changed = await client.get("/v1/garments/a/image", headers={"If-None-Match": '"x"'})
+    assert changed.status_code == 200
+
+
+async def test_an_image_that_was_not_kept_is_told_from_a_garment_that_is_not_there(
+    settings: Settings, photo: Photo
+):
+    forgetful = settings.model_copy(update={"store_images": False})
+    async with client_of(create_app(forgetful)) as client:
+        await client.put("/v1/garments/a", files={"image": photo(1)})
+        known = await client.get("/v1/garments/a/image")
+        unknown = await client.get("/v1/garments/b/image")
+        compared = await client.post(
+            "/v1/compare", json={"a": {"garment_id": "a"}, "b": {"garment_id": "a"}}
+        )
+    assert (known.status_code, known.json()["code"]) == (404, "image_not_stored")
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "garment_not_found")
+    assert compared.status_code == 200
+
+
+async def test_a_removed_garment_is_gone(client: httpx.AsyncClient, photo: Photo):
+    await client.put("/v1/garments/a", files={"image": photo(1)})
+    first = await client.delete("/v1/garments/a")
+    second = await client.delete("/v1/garments/a")
+    assert (first.status_code, first.content) == (204, b"")
+    assert (second.status_code, second.json()["code"]) == (404, "garment_not_found")
+    assert (await client.get("/v1/garments/a")).status_code == 404
+
+
+async def test_catalogs_are_worlds_of_their_own(client: httpx.AsyncClient, photo: Photo):
+    for catalog in ("summer", "winter"):
+        answer = await client.put(
+            "/v1/garments/a", files={"image": photo(1)}, params={"catalog": catalog}
+        )
+        assert (answer.status_code, answer.json()["catalog"]) == (201, catalog)
+    assert (await client.get("/v1/garments/a")).status_code == 404
+    await client.delete("/v1/garments/a", params={"catalog": "summer"})
+    left = CatalogList.model_validate_json((await client.get("/v1/catalogs")).content)
+    assert [(c.name, c.garments) for c in left.catalogs if c.garments] == [("winter", 1)]
+
+
+async def test_paging_visits_every_garment_once_in_the_order_of_ids(
+    client: httpx.AsyncClient, photo: Photo
+):
+    ids = ["b", "ä", "a/".replace("/", " "), "B", "0", "aa", "😀"]
+    for garment_id in ids:
+        path = f"/v1/garments/{quote(garment_id, safe='')}"
+        assert (await client.put(path, files={"image": photo(1)})).status_code == 201
+    seen: list[str] = []
+    cursor: str | None = None
+    pages = 0
+    while pages == 0 or cursor is not None:
+        params = {"limit": 3} | ({"cursor": cursor} if cursor else {})
+        page = GarmentList.model_validate_json(
+            (await client.get("/v1/garments", params=params)).content
+        )
+        seen += [garment.id for garment in page.garments]
+        cursor, pages = page.next_cursor, pages + 1
+    assert seen == sorted(ids)
+    assert pages == 3
+
+
+async def test_a_page_that_ends_exactly_at_the_end_is_the_last(
+    client: httpx.AsyncClient, photo: Photo
+):
+    for garment_id in "ab":
+        await client.put(f"/v1/garments/{garment_id}", files={"image": photo(1)})
+    page = (await client.get("/v1/garments", params={"limit": 2})).json()
+    assert (len(page["garments"]), page["next_cursor"]) == (2, None)
+    empty = (await client.get("/v1/garments", params={"catalog": "none"})).json()
+    assert empty == {"garments": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize("garment_id", ["a b", "hémd", "a%b", "?#", "x" * 256, "bulk", "a..b"])
+async def test_any_allowed_id_works_in_a_path(
+    client: httpx.AsyncClient, photo: Photo, garment_id: str
+):
+    path = f"/v1/garments/{quote(garment_id, safe='')}"
+    assert (await client.put(path, files={"image": photo(1)})).status_code == 201
+    assert (await client.get(path)).json()["id"] == garment_id
+    assert (await client.delete(path)).status_code == 204
+
+
+@pytest.mark.parametrize("metadata", ["[]", "null", "{", '{"a": NaN}', '{"a": 1e999}', "\xff"])
+async def test_metadata_that_is_no_json_object_is_refused(
+    client: httpx.AsyncClient, photo: Photo, metadata: str
+):
+    files = {"image": photo(1), "metadata": metadata.encode("latin-1")}
+    answer = await client.put("/v1/garments/a", files=files)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert (await client.get("/v1/garments/a")).status_code == 404
+
+
+async def test_a_bad_image_stores_nothing(client: httpx.AsyncClient, photo: Photo):
+    await client.put("/v1/garments/a", files={"image": photo(1)})
+    bad = await client.put("/v1/garments/a", files={"image": b"not an image"})
+    assert (bad.status_code, bad.json()["code"]) == (422, "invalid_image")
+    assert (await client.get("/v1/garments/a/image")).content == photo(1)
