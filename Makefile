@@ -36,8 +36,8 @@ fix: $(DEV)/.installed  ## Format, and mend what can be mended
 	$(DEV)/bin/ruff check --fix .
 	$(DEV)/bin/ruff format .
 
-bench: $(DEV)/.installed  ## Measure speed and size against baselines (about 20 minutes)
-	$(DEV)/bin/python -m bench
+bench: $(DEV)/.installed  ## Measure speed and size against baselines, about 10 minutes (BENCH=)
+	$(DEV)/bin/python -m bench $(BENCH)
 
 openapi: $(DEV)/.installed  ## Write the contract that a test holds the service to
 	$(DEV)/bin/python -m service.openapi > tests/service/openapi.json

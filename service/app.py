@@ -43,7 +43,12 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_services(settings, metrics) as services:
             app.state.services = services
-            logger.info("model %(name)s %(version)s (%(fingerprint)s)", services.identity)
+            logger.info(
+                "model %s %s (%s)",
+                services.card.name,
+                services.card.version,
+                services.encoder.fingerprint,
+            )
             yield
 
     app = FastAPI(

@@ -4,7 +4,7 @@ The command line opens the same services in process, without HTTP.
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from service.embedder import Embedder
 from service.images import Images
 from service.ingest import Ingest
 from service.metrics import Levels, Metrics
+from service.routes.answers import identity
 from service.settings import BYTES_PER_MIB, Settings
 
 
@@ -34,13 +35,16 @@ class Services:
     cache: Cache
     images: Images
     ingest: Ingest
-    identity: Mapping[str, str]
-    """Name, version and fingerprint of the model, as answers carry them."""
 
     @property
     def card(self) -> ModelCard:
         """The model's card."""
         return self.encoder.card
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Name, version and fingerprint of the model, as answers carry them."""
+        return identity(self.encoder)
 
 
 @contextlib.asynccontextmanager
@@ -95,11 +99,6 @@ async def open_services(
             cache=cache,
             images=images,
             ingest=Ingest(images, catalog),
-            identity={
-                "name": encoder.card.name,
-                "version": encoder.card.version,
-                "fingerprint": encoder.fingerprint,
-            },
         )
 
 

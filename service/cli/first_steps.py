@@ -3,6 +3,7 @@
 import json
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,7 @@ async def find_example(services: Services) -> Example | None:
     for catalog in await services.catalog.catalogs():
         records = await services.catalog.list(catalog, None, LOOKED_AT)
         for attribute in dict.fromkeys([*(n for n in FAVOURITES if n in names), *names]):
-            for record in records:
+            for record in sorted(records, key=partial(_is_said_to_lack, attribute)):
                 if _shows(record, names.index(attribute)):
                     drawing = _drawing(services.settings.store, record.id)
                     return Example(catalog, record.id, attribute, drawing)
@@ -54,6 +55,11 @@ def curl(example: Example | None, address: str) -> str:
         return f"curl -s {url} " + " ".join(f"-F {shlex.quote(field)}" for field in fields)
     body = json.dumps({"query": {"garment_id": example.id}, **request})
     return f"curl -s {url} -H 'content-type: application/json' -d {shlex.quote(body)}"
+
+
+def _is_said_to_lack(attribute: str, record: GarmentRecord) -> bool:
+    """Whether its metadata give no value: one that has a collar makes the better example."""
+    return record.metadata.get(attribute) in (None, "none")
 
 
 def _shows(record: GarmentRecord, attribute: int) -> bool:

@@ -19,7 +19,7 @@ from service.cli.options import AsJson, CatalogOption, Model, Store
 from service.cli.overlay import data_uri, picture, with_attention
 from service.cli.page import HitView, QueryView, render
 from service.errors import ImageNotStored
-from service.routes.answers import readings
+from service.routes.answers import identity, readings
 
 PICTURE_PIXELS: Final = 224
 METADATA_CHARACTERS: Final = 60
@@ -134,7 +134,7 @@ def _document(workplace: Workplace, found: Found) -> dict[str, Any]:
         "total": found.total,
         "query": readings(found.readings, workplace.services.card),
         "skipped_attributes": found.skipped,
-        "model": workplace.services.identity,
+        "model": identity(workplace.services.encoder),
     }
 
 

@@ -11,6 +11,7 @@ from fastapi import Response
 from pydantic_core import to_json
 
 from api_schemas.card import ModelCard
+from model.encoder import Encoder
 from model.similarity import AttributeComparison, ValueReading
 
 JSON_MEDIA_TYPE = "application/json"
@@ -21,6 +22,12 @@ Document = dict[str, Any]
 def answer(document: Document, status: int = 200) -> Response:
     """A JSON response."""
     return Response(to_json(document), status, media_type=JSON_MEDIA_TYPE)
+
+
+def identity(encoder: Encoder) -> dict[str, str]:
+    """As `ModelIdentity`."""
+    card = encoder.card
+    return {"name": card.name, "version": card.version, "fingerprint": encoder.fingerprint}
 
 
 def reading(read: ValueReading) -> Document:

@@ -159,9 +159,8 @@ JSON_VALUES = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    ["query", "attributes", "where", "limit", "offset", "include_self"]
-    + ["a", "b", "pairs", "items", "keep", "image", "metadata"]
-)
+    ("query", "attributes", "where", "limit", "offset", "include_self", "a", "b", "pairs")
+) | st.sampled_from(("items", "keep", "image", "metadata"))
 
 
 @hypothesis_settings(

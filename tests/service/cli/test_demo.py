@@ -18,13 +18,17 @@ def shop(run, tmp_path):
     return tmp_path / "shop", done.out
 
 
+def read(file):
+    return Path(file).read_bytes()
+
+
 async def ask(client, line):
     """Put a printed curl line to the application in this process."""
     _, _, url, *rest = shlex.split(line)
     given = list(zip(rest[::2], rest[1::2], strict=True))
     fields = dict(value.split("=", 1) for flag, value in given if flag == "-F")
     if fields:
-        image = Path(fields["image"].removeprefix("@")).read_bytes()
+        image = read(fields["image"].removeprefix("@"))
         data = {"request": fields["request"]}
         return await client.post(url, files={"image": image}, data=data)
     body = [value for flag, value in given if flag == "-d"]
