@@ -44,7 +44,7 @@ openapi: $(DEV)/.installed  ## Write the contract that a test holds the service 
 
 train: $(DEV)/.installed  ## Train the shipped model's recipe on the garment photographs (DATA=)
 	$(DEV)/bin/lapel train --data $(DATA) --attributes $(ATTRIBUTES) \
-	  --loss prototypes+supcon --about model/weights/about.json --out runs/lapel.onnx
+	  --about model/weights/about.json --out runs/lapel.onnx
 
 evaluate: $(DEV)/.installed  ## Measure the shipped model on the test split (DATA=)
 	$(DEV)/bin/lapel evaluate model/weights/lapel.onnx --data $(DATA) --split test

@@ -30,9 +30,9 @@ class Recipe(StrEnum):
 
 
 _LOSSES = {
-    Recipe.PROTOTYPES: LossWeights(),
-    Recipe.PROTOTYPES_SUPCON: LossWeights(supcon=0.5),
-    Recipe.TRIPLET: LossWeights(prototypes=0.0, triplet=1.0),
+    Recipe.PROTOTYPES: LossWeights(supcon=0.0),
+    Recipe.PROTOTYPES_SUPCON: LossWeights(),
+    Recipe.TRIPLET: LossWeights(prototypes=0.0, supcon=0.0, triplet=1.0),
 }
 
 Data = Annotated[
@@ -77,7 +77,7 @@ def run_train(
     pretrained: Annotated[
         bool, typer.Option(help="Start from torchvision's weights (downloads them).")
     ] = False,
-    loss: Annotated[Recipe, typer.Option(help="What to train with.")] = Recipe.PROTOTYPES,
+    loss: Annotated[Recipe, typer.Option(help="What to train with.")] = Recipe.PROTOTYPES_SUPCON,
     epochs: Annotated[int, typer.Option(min=1)] = TrainConfig.epochs,
     batch_size: Annotated[int, typer.Option(min=2)] = TrainConfig.batch_size,
     input_size: Annotated[int, typer.Option(min=32, help="Pixels.")] = TrainConfig.input_size,

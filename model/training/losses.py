@@ -25,7 +25,7 @@ class LossWeights:
     """How much each part counts; a part of weight 0 is not computed."""
 
     prototypes: float = 1.0
-    supcon: float = 0.0
+    supcon: float = 0.5
     triplet: float = 0.0
     visibility: float = 0.5
     label_smoothing: float = 0.1

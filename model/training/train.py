@@ -53,14 +53,14 @@ class TrainConfig:
     embedding_dimension: int = 64
     input_size: int = 160
     fit: str = "pad"
-    epochs: int = 60
+    epochs: int = 50
     batch_size: int = 64
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
     warmup_epochs: float = 3.0
     # Shares of the run and of the input size: small pictures first, most of the learning at
     # a third of the cost.
-    resolution_schedule: tuple[tuple[float, float], ...] = ((0.4, 0.6), (0.75, 0.8), (1.0, 1.0))
+    resolution_schedule: tuple[tuple[float, float], ...] = ((0.5, 0.6), (0.85, 0.8), (1.0, 1.0))
     ema_decay: float = 0.998
     validate_every: int = 2
     min_value_count: int = 20

@@ -91,7 +91,9 @@ def test_a_metric_loss_pulls_garments_of_one_value_together(part: dict[str, floa
     torch.manual_seed(0)
     raw = torch.randn(12, 1, 8, requires_grad=True)
     values = (torch.arange(12) % 3).unsqueeze(1)
-    loss = AttributeLoss(LossWeights(prototypes=0, visibility=0, **part), torch.ones(1, 3))
+    loss = AttributeLoss(
+        LossWeights(**{"prototypes": 0, "supcon": 0, "visibility": 0, **part}), torch.ones(1, 3)
+    )
     optimizer = torch.optim.SGD([raw], lr=1.0)
 
     def separation() -> float:
