@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from bench.client import ask, get, keep_asking, post_form, post_json
 from bench.pictures import jpeg
 from bench.report import Goal, Report
-from bench.server import Server, running
+from bench.server import EMPTY_SERVICE, SERVICE, Server, running
 from bench.timing import Progress, Rounds, interleaved
 
 GOAL = 0.5
@@ -23,7 +23,7 @@ EMPTY = "empty route, POST of the same "
 def measure(progress: Progress, *, quick: bool) -> Report:
     """Compare every kind of body with the empty route, without and with that body."""
     bodies = _bodies()
-    with running("service.app") as service, running("bench.empty") as empty:
+    with running(SERVICE) as service, running(EMPTY_SERVICE) as empty:
         _fill(service)
         contenders: dict[str, Callable[[], float]] = {GET: _asking(empty, get("/"), quick)}
         for name, make in bodies.items():

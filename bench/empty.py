@@ -7,7 +7,7 @@ has to.
 import uvicorn
 from fastapi import FastAPI, Request
 
-from service.app import configure_logging
+from service.app import configure_logging, server_config
 from service.settings import Settings
 
 
@@ -28,18 +28,10 @@ def create_empty_app() -> FastAPI:
 
 
 def main() -> None:
-    """Serve with the options of `service.app.serve`."""
+    """Serve as `lapel serve` does."""
     settings = Settings()
     configure_logging(settings)
-    uvicorn.run(
-        create_empty_app(),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=settings.shutdown_wait_s,
-        server_header=False,
-    )
+    uvicorn.Server(server_config(create_empty_app(), settings)).run()
 
 
 if __name__ == "__main__":

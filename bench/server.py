@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 
 START_TIMEOUT_S = 60.0
 POLL_S = 0.05
-_ADDRESS = re.compile(r"running on http://\S+:(\d+)")
+SERVICE = ("service.cli.main", "serve")
+EMPTY_SERVICE = ("bench.empty",)
+_ADDRESS = re.compile(r"(?:answers at|running on) http://\S+:(\d+)")
 
 
 class Server:
@@ -39,24 +41,25 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(module: str, **settings: object) -> Iterator[Server]:
-    """Run ``python -m module`` on a free port until the block is left.
+def running(module: Sequence[str], **settings: object) -> Iterator[Server]:
+    """Run ``python -m *module`` on a free port until the block is left.
 
     Its log goes to a file: writing it is part of what a request costs.
 
     Args:
-        module: serves, and says on standard error where.
+        module: and its arguments; serves, and says where. `SERVICE` or `EMPTY_SERVICE`.
         settings: of the service, on top of its defaults.
     """
     with tempfile.TemporaryDirectory(prefix="lapel-bench-") as folder:
         log = Path(folder) / "log"
         values = {"port": 0, "store": Path(folder) / "store", **settings}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("LAPEL_")}
-        with log.open("wb") as stderr:
+        with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                [sys.executable, "-m", *module],
                 env=inherited | {f"LAPEL_{name.upper()}": str(v) for name, v in values.items()},
-                stderr=stderr,
+                stdout=output,
+                stderr=output,
             )
         try:
             yield Server(process, _port(process, log))

@@ -17,7 +17,7 @@ from bench.client import keep_asking, post_form
 from bench.pictures import DISTINCT, SIDE_PIXELS, jpeg, pictures
 from bench.report import Goal, Report
 from bench.runtime import open_session
-from bench.server import Server, running
+from bench.server import SERVICE, Server, running
 from bench.timing import Progress, Rounds, interleaved, per_second
 from model.encoder import SHIPPED_MODEL, Encoder
 
@@ -37,7 +37,7 @@ def measure(progress: Progress, *, quick: bool) -> Report:
     progress("looking for the bare loop's best setting")
     bare = _best_bare_loop(0.2 if quick else 1.0)
     images = pictures()
-    with running("service.app") as server:
+    with running(SERVICE) as server:
 
         def bare_score() -> float:
             with server.paused():

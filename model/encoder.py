@@ -32,7 +32,7 @@ class ModelFileError(ValueError):
     """The file cannot serve: missing, damaged, without a card, or at odds with its card."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class ImageEmbedding:
     """One image, read-only: what the cache keeps and comparisons read.
 

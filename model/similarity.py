@@ -7,7 +7,7 @@ a fresh one read the same. A similarity exists only between two attributes that 
 # ruff: noqa: N818  -- named for the problem the caller is told about
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeVar, overload
-from weakref import ReferenceType, ref
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,22 +56,23 @@ def compare(
     """
     spaces = _spaces(card)
     chosen = [spaces.index(name) for name in names]
-    readings_a, readings_b = spaces.read([a, b], chosen)
-    # Unit vectors in float32 give cosines up to 1.0000001.
-    cosines = np.clip(np.einsum("ad,ad->a", a.vectors, b.vectors), -1.0, 1.0)  # (A,)
+    in_a, in_b = spaces.readings(a), spaces.readings(b)
+    cosines = np.einsum("ad,ad->a", a.vectors, b.vectors)  # (A,)
+    # Unit vectors in float32 give cosines up to 1.0000001; np.clip would take four times as long.
+    cosines = np.maximum(np.minimum(cosines, 1.0), -1.0)
     similarities = cosines.tolist()
     probabilities = _sigmoid(spaces.slopes * cosines + spaces.intercepts).tolist()
     return [
-        AttributeComparison(spaces.names[i], similarities[i], probabilities[i], in_a, in_b)
-        if in_a.value is not None and in_b.value is not None
-        else AttributeComparison(spaces.names[i], None, None, in_a, in_b)
-        for i, in_a, in_b in zip(chosen, readings_a, readings_b, strict=True)
+        AttributeComparison(spaces.names[i], similarities[i], probabilities[i], in_a[i], in_b[i])
+        if in_a[i].value is not None and in_b[i].value is not None
+        else AttributeComparison(spaces.names[i], None, None, in_a[i], in_b[i])
+        for i in chosen
     ]
 
 
 def read_values(embedding: ImageEmbedding, card: ModelCard) -> list[ValueReading]:
     """Read every attribute of one image, in the card's order."""
-    return _spaces(card).read([embedding], range(len(card.attributes)))[0]
+    return list(_spaces(card).readings(embedding))
 
 
 def value_probabilities(
@@ -170,6 +171,9 @@ class _Spaces:
         fits = [attribute.same_value for attribute in card.attributes]
         self.slopes = np.array([fit.slope for fit in fits])
         self.intercepts = np.array([fit.intercept for fit in fits])
+        self._readings: WeakKeyDictionary[ImageEmbedding, tuple[ValueReading, ...]] = (
+            WeakKeyDictionary()
+        )
 
     def index(self, name: str) -> int:
         try:
@@ -179,31 +183,31 @@ class _Spaces:
                 f"the model has no attribute {name!r}; it has {', '.join(self.names)}"
             ) from None
 
-    def read(
-        self, images: Sequence[ImageEmbedding], chosen: Sequence[int]
-    ) -> list[list[ValueReading]]:
-        """Each image's readings of the chosen attributes.
+    def readings(self, image: ImageEmbedding) -> tuple[ValueReading, ...]:
+        """An image's readings, remembered for as long as its embedding lives.
 
-        All images and attributes go through numpy at once: a call costs more than its work.
+        The cache keeps embeddings alive, and reading one costs more than comparing two.
         """
-        vectors = np.array([image.vectors for image in images])[..., None]  # (B, A, D, 1)
-        logits = (self._scaled_prototypes @ vectors)[..., 0] + self._padding  # (B, A, V)
+        known = self._readings.get(image)
+        if known is None:
+            known = self._readings[image] = self._read(image)
+        return known
+
+    def _read(self, image: ImageEmbedding) -> tuple[ValueReading, ...]:
+        vectors = image.vectors[..., None]  # (A, D, 1)
+        logits = (self._scaled_prototypes @ vectors)[..., 0] + self._padding  # (A, V)
         highest = logits.max(axis=-1, keepdims=True)
         # The softmax of the likeliest value alone: its own exponential is 1.
-        probabilities = (1.0 / np.exp(logits - highest).sum(axis=-1)).tolist()  # B x A
+        probabilities = (1.0 / np.exp(logits - highest).sum(axis=-1)).tolist()
         likeliest = logits.argmax(axis=-1).tolist()
-        readings = []
-        for row, image in enumerate(images):
-            visible = image.visible.tolist()
-            readings.append(
-                [
-                    ValueReading(self._values[i][likeliest[row][i]], probabilities[row][i], seen)
-                    if (seen := visible[i]) >= VISIBLE_THRESHOLD
-                    else ValueReading(None, 0.0, seen)
-                    for i in chosen
-                ]
+        return tuple(
+            ValueReading(values[best], probability, seen)
+            if seen >= VISIBLE_THRESHOLD
+            else ValueReading(None, 0.0, seen)
+            for values, best, probability, seen in zip(
+                self._values, likeliest, probabilities, image.visible.tolist(), strict=True
             )
-        return readings
+        )
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

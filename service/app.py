@@ -1,4 +1,4 @@
-"""The application: settings in, an ASGI app out, and the way to serve it.
+"""The application: settings in, an ASGI app out, and how a server is to run it.
 
 Importing this module does nothing; `create_app` opens nothing before the lifespan begins.
 """
@@ -71,13 +71,17 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def serve(settings: Settings) -> None:
-    """Configure logging and serve until a signal comes."""
-    configure_logging(settings)
-    uvicorn.run(
-        create_app(settings),
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """How `lapel serve` runs an application; a bench runs its empty one in the same way.
+
+    Opening the application's lifespan is left to the caller. uvicorn finds uvloop and httptools
+    by itself.
+    """
+    return uvicorn.Config(
+        app,
         host=settings.host,
         port=settings.port,
+        lifespan="off",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=settings.shutdown_wait_s,
@@ -100,7 +104,3 @@ def package_version() -> str:
         return version("lapel")
     except PackageNotFoundError:
         return "0"
-
-
-if __name__ == "__main__":
-    serve(Settings())

@@ -5,10 +5,9 @@ garment that another model embedded is embedded anew from its bytes, where they 
 """
 
 import asyncio
-import binascii
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-import numpy as np
+import pybase64
 
 from api_schemas.images import ImageReference
 from model.encoder import ImageEmbedding
@@ -24,6 +23,7 @@ from service.errors import (
     ServiceError,
     as_service_error,
 )
+from service.stored import Place, StoredEmbeddings
 
 ImageSource = bytes | ImageReference
 """An uploaded file's bytes, or a reference out of a JSON body."""
@@ -47,30 +47,31 @@ class Images:
     ) -> None:
         self._embedder = embedder
         self._catalog = catalog
+        self._stored = StoredEmbeddings(catalog)
         self._max_image_bytes = max_image_bytes
         self._max_together = max_together
 
     async def embed(self, source: ImageSource, catalog: str) -> ImageEmbedding:
-        """The embedding of one image.
+        """The embedding of one image; see `embed_all`."""
+        return (await self.embed_all([source], catalog))[0]
+
+    async def embed_all(self, sources: Sequence[ImageSource], catalog: str) -> list[ImageEmbedding]:
+        """The embeddings of several images, in order; the first failure fails them all.
 
         Args:
-            source: bytes or a reference.
+            sources: bytes or references.
             catalog: where a garment is looked for unless the reference names a catalog.
 
         Raises:
-            InvalidImage, ImageTooLarge: the bytes cannot be used.
+            InvalidImage, ImageTooLarge: the bytes of one cannot be used.
             GarmentNotFound: there is no such garment.
-            AttributeNotVisible: the garment's vectors and bytes are both of no use.
+            AttributeNotVisible: a garment's vectors and bytes are both of no use.
         """
-        if isinstance(source, ImageReference) and source.garment_id is not None:
-            return await self._stored(source.garment_id, source.catalog or catalog)
-        return await self._embedder.embed(self._bytes_in(source))
-
-    async def embed_all(self, sources: Sequence[ImageSource], catalog: str) -> list[ImageEmbedding]:
-        """The embeddings of several images, in order; the first failure fails them all."""
-        if all(isinstance(source, bytes) for source in sources):
-            return await self._embedder.embed_many([self._bytes_in(s) for s in sources])
-        return [await self.embed(source, catalog) for source in sources]
+        places = [_place(source, catalog) for source in sources]
+        stored = await self._stored_garments({place for place in places if place is not None})
+        files = [self._bytes_in(s) for s, p in zip(sources, places, strict=True) if p is None]
+        embedded = iter(await self._embedder.embed_many(files) if files else ())
+        return [next(embedded) if place is None else stored[place] for place in places]
 
     async def embed_each(
         self, sources: Sequence[ImageSource], catalog: str
@@ -93,6 +94,11 @@ class Images:
         outcomes = await asyncio.gather(*map(outcome, distinct))
         by_source = dict(zip(distinct, outcomes, strict=True))
         return [by_source[source] for source in sources]
+
+    async def stored(self, ids: Collection[str], catalog: str) -> dict[str, ImageEmbedding]:
+        """The embeddings of those garments that exist and that this model embedded, by id."""
+        found = await self._stored.get_many((catalog, garment_id) for garment_id in ids)
+        return {garment_id: e for (_, garment_id), e in found.items() if e is not None}
 
     async def original(self, source: ImageSource, catalog: str) -> bytes:
         """The bytes of an image.
@@ -122,13 +128,22 @@ class Images:
         """
         record = await self._catalog.get(catalog, garment_id)
         if record is None:
-            raise GarmentNotFound(f"no garment {garment_id!r} in catalog {catalog!r}")
+            raise _not_found(garment_id, catalog)
         return record
 
-    async def _stored(self, garment_id: str, catalog: str) -> ImageEmbedding:
-        record = await self.garment(garment_id, catalog)
-        if not record.stale:
-            return as_embedding(record)
+    async def _stored_garments(self, places: Collection[Place]) -> dict[Place, ImageEmbedding]:
+        if not places:
+            return {}
+        found = await self._stored.get_many(places)
+        embeddings = {}
+        for catalog, garment_id in places:
+            if (catalog, garment_id) not in found:
+                raise _not_found(garment_id, catalog)
+            stored = found[catalog, garment_id]
+            embeddings[catalog, garment_id] = stored or await self._anew(garment_id, catalog)
+        return embeddings
+
+    async def _anew(self, garment_id: str, catalog: str) -> ImageEmbedding:
         image = await self._catalog.image(catalog, garment_id)
         if image is None:
             raise AttributeNotVisible(
@@ -159,24 +174,20 @@ class Images:
         return data
 
 
-def as_embedding(record: GarmentRecord) -> ImageEmbedding:
-    """A stored garment as an embedding without attention maps and global vector."""
-    vectors = record.vectors.astype(np.float32)
-    # Rounding to float16 changed the lengths; a stale garment's vectors are zero and stay so.
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    nothing = np.zeros(0, np.float32)
-    return ImageEmbedding(
-        vectors / np.maximum(lengths, np.finfo(np.float32).tiny),
-        record.norms,
-        record.visible,
-        nothing.reshape(0, 0, 0),
-        nothing,
-    )
+def _place(source: ImageSource, catalog: str) -> Place | None:
+    """Where a garment is stored; None for an image that came with the request."""
+    if isinstance(source, bytes) or source.garment_id is None:
+        return None
+    return source.catalog or catalog, source.garment_id
+
+
+def _not_found(garment_id: str, catalog: str) -> GarmentNotFound:
+    return GarmentNotFound(f"no garment {garment_id!r} in catalog {catalog!r}")
 
 
 def _decode_base64(text: str) -> bytes:
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        return pybase64.b64decode(text, validate=True)  # 27 times as fast as the standard library
     except ValueError as exc:
         hint = "; leave out the data: prefix" if text.startswith("data:") else ""
         raise InvalidImage(f"the image is not valid base64 (RFC 4648 section 4){hint}") from exc

@@ -106,10 +106,11 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     def start(**settings: object) -> Server:
         values = {"store": tmp_path / "store", "port": 0, **settings}
         process = subprocess.Popen(
-            [sys.executable, "-m", "service.app"],
+            [sys.executable, "-m", "service.cli.main", "serve"],
             cwd=REPOSITORY,
             env=os.environ | {f"LAPEL_{k.upper()}": str(v) for k, v in values.items()},
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         running.append(process)
@@ -119,20 +120,20 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     for process in running:
         process.kill()
         process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def _address(process: subprocess.Popen[str]) -> str:
     """The address that the server says it listens on; its further output is read and dropped."""
-    assert process.stderr is not None
+    assert process.stdout is not None
     giving_up = threading.Timer(START_TIMEOUT_S, process.kill)
     giving_up.start()
     said: list[str] = []
     try:
-        for line in process.stderr:
+        for line in process.stdout:
             said.append(line)
-            if found := re.search(r"running on (http://\S+)", line):
+            if found := re.search(r"answers at (http://\S+)", line):
                 threading.Thread(target=_drain, args=(process,), daemon=True).start()
                 return found[1]
     finally:
@@ -141,7 +142,7 @@ def _address(process: subprocess.Popen[str]) -> str:
 
 
 def _drain(process: subprocess.Popen[str]) -> None:
-    assert process.stderr is not None
+    assert process.stdout is not None
     with contextlib.suppress(ValueError):  # closed by the fixture
-        for _ in process.stderr:
+        for _ in process.stdout:
             pass

@@ -21,7 +21,7 @@ COLUMNS: Final = (
     *("file", *ATTRIBUTES, "photographer", "split"),
     *("brand", "price", "in_stock", "size"),
 )
-PICTURE_PIXELS: Final = 400
+PICTURE_PIXELS: Final = 288
 
 _BRANDS: Final = ("Alder", "Brightwater", "Casa Luz", "Fjell", "Maison Ora", "Plain & Kin")
 _SIZES: Final = ("XS", "S", "M", "L", "XL")

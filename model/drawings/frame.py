@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.drawings.shapes import Button, Points
 
-SUPERSAMPLING: Final = 2
+SUPERSAMPLING: Final = 3
 """Canvas pixels per picture pixel, each way."""
 
 

@@ -3,6 +3,7 @@
 The command line in ``service`` finds these by entry point, so that serving never imports torch.
 """
 
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from api_schemas.card import ModelCard
 from model.labels import LabelTable, LabelTableError, read_labels
 from model.pixels import UndecodableImage
 from model.training.backbones import BACKBONES
+from model.training.data import GENTLE
 from model.training.export import About, ExportError, export
 from model.training.losses import LossWeights
 from model.training.train import Run, TrainConfig, load_run, train
@@ -86,6 +88,13 @@ def run_train(
     min_value_count: Annotated[
         int, typer.Option(min=1, help="Values rarer than this in train are left out.")
     ] = TrainConfig.min_value_count,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Work folder of an earlier run: begin with its best weights and go on with "
+            "full-size pictures, changed but little. Wants few epochs and a low learning rate."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same machine, same model.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
 ) -> None:
@@ -108,6 +117,16 @@ def run_train(
         seed=seed,
         device=device,
     )
+    if start_from:
+        config = replace(
+            config,
+            start_from=str(start_from),
+            resolution_schedule=((1.0, 1.0),),
+            augmentation=GENTLE,
+            warmup_epochs=0.5,
+            ema_decay=0.99,
+            validate_every=1,
+        )
     console = Console(stderr=True)
     with _Friendly():
         description = About.read(about)
@@ -161,7 +180,7 @@ def _work_folder(out: Path) -> Path:
 
 
 def _export(run: Run, table: LabelTable, about: About, out: Path, console: Console) -> ModelCard:
-    total = sum(split in ("valid", "test") for split in table.splits)
+    total = sum(split in ("train", "valid", "test") for split in table.splits)
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("measuring the exported file", total=total)
         return export(run, table, about, out, progress=lambda done: bar.advance(task, done))

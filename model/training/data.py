@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -127,6 +128,12 @@ class Augmentation:
     white_balance: float = 0.08
     erase_probability: float = 0.3
     erase_share: tuple[float, float] = (0.03, 0.2)  # of the area
+
+
+GENTLE: Final = Augmentation(
+    zoom=(0.92, 1.1), aspect=0.08, rotation_degrees=8.0, erase_probability=0.1
+)
+"""For the last epochs: whole garments, so that a hem's height can be judged."""
 
 
 def augment(images: Tensor, size: int, ranges: Augmentation, generator: torch.Generator) -> Tensor:

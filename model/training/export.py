@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import onnx
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from scipy.optimize import minimize_scalar
@@ -30,7 +31,7 @@ from model.encoder import Encoder
 from model.evaluate import EmbeddedTable, Progress, cross_group_pairs, embed_table, evaluate
 from model.labels import LabelTable
 from model.pixels import normalise
-from model.training.asen import Asen
+from model.training.asen import INITIAL_SCALE, Asen
 from model.training.train import Run
 
 PARITY_TOLERANCE: Final = 1e-4  # largest difference allowed between the two unit vectors
@@ -85,7 +86,8 @@ def export(
 
     Args:
         run: the trained network.
-        table: labels; ``valid`` calibrates, ``test``, where there is one, is measured.
+        table: labels; ``train`` gives centres and prototypes, ``valid`` calibrates, ``test``,
+            where there is one, is measured.
         about: names, licences, meanings.
         out: where the file goes; replaced whole or not at all.
         progress: told of images embedded.
@@ -99,11 +101,15 @@ def export(
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_suffix(".partial.onnx")
     try:
-        _write_graph(run.network, run.config.input_size, partial)
-        card = _first_card(run, about)
-        _write_card(partial, card)
-        check_parity(run.network, Encoder.load(partial), run.config.input_size)
-        encoder = Encoder.load(partial)
+        serving = Serving(run.network)
+        encoder = _written(serving, _first_card(run, about), partial)
+        train = embed_table(encoder, table.split("train"), progress=progress)
+        serving.centres.copy_(torch.from_numpy(_centres(train, encoder.card)))
+        card = _with_prototypes(
+            encoder.card, serving.centred(torch.from_numpy(train.vectors)), train
+        )
+        encoder = _written(serving, card, partial)
+        check_parity(serving, encoder)
         valid = embed_table(encoder, table.split("valid"), progress=progress)
         card = _calibrated(card, valid)
         quality = [evaluate(valid, card.attributes, "valid")]
@@ -119,7 +125,35 @@ def export(
     return card
 
 
-def check_parity(network: Asen, encoder: Encoder, input_size: int) -> float:
+class Serving(nn.Module):
+    """What the file computes: the network, its spaces centred, probabilities instead of logits.
+
+    Trained vectors of one attribute share a common part, which squeezes all cosines towards 1,
+    more in one attribute than in another; weights between attributes then mean little. The
+    centre is subtracted before unit length is restored. Values are read from the centred vectors
+    by the card's prototypes, so the file holds no value head.
+    """
+
+    centres: Tensor  # (A, D)
+
+    def __init__(self, network: Asen) -> None:
+        super().__init__()
+        self.network = network.eval()
+        shape = (len(network.config.value_counts), network.config.embedding_dimension)
+        self.register_buffer("centres", torch.zeros(shape))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, S, S) normalised -> the tensors named in ``OUTPUTS``."""
+        e = self.network(images)
+        visible = e.visible_logits.sigmoid()
+        return self.centred(e.vectors), e.norms, e.attention, visible, e.global_vector
+
+    def centred(self, vectors: Tensor) -> Tensor:
+        """(..., A, D) unit vectors -> unit vectors around the centres."""
+        return F.normalize(vectors - self.centres, dim=-1, eps=1e-6)
+
+
+def check_parity(serving: Serving, encoder: Encoder) -> float:
     """Compare file and network on random pictures, alone and in a batch.
 
     Returns:
@@ -129,12 +163,13 @@ def check_parity(network: Asen, encoder: Encoder, input_size: int) -> float:
         ExportError: it exceeds ``PARITY_TOLERANCE``.
     """
     rng = np.random.default_rng(0)
+    side = encoder.card.preprocessing.input_size
     worst = 0.0
     for batch in (1, 5):
-        images = rng.integers(0, 256, (batch, input_size, input_size, 3), dtype=np.uint8)
+        images = rng.integers(0, 256, (batch, side, side, 3), dtype=np.uint8)
         normalised = torch.from_numpy(normalise(images, encoder.card.preprocessing))
         with torch.no_grad():
-            expected = network.eval()(normalised).vectors.numpy()
+            expected = serving(normalised)[0].numpy()
         worst = max(worst, float(np.abs(encoder.encode(images).vectors - expected).max()))
     if worst > PARITY_TOLERANCE:
         raise ExportError(
@@ -144,26 +179,71 @@ def check_parity(network: Asen, encoder: Encoder, input_size: int) -> float:
     return worst
 
 
-class _Serving(nn.Module):
-    """The network's outputs as the file names them: probabilities, no value logits.
+def _written(serving: Serving, card: ModelCard, path: Path) -> Encoder:
+    _write_graph(serving, card.preprocessing.input_size, path)
+    _write_card(path, card)
+    return Encoder.load(path)
 
-    Values are read from vectors by the card's prototypes, so the file does not repeat them.
+
+def _centres(train: EmbeddedTable, card: ModelCard) -> NDArray[np.float32]:
+    """(A, D): per attribute the mean over its values of each value's mean vector.
+
+    Values count alike, so that the centre is not just the commonest value.
     """
+    centres = np.zeros(train.vectors.shape[1:], np.float32)
+    for index, attribute in enumerate(card.attributes):
+        actual = train.table.value_indices(attribute.name, attribute.values)
+        means = [
+            train.vectors[actual == v, index].mean(axis=0) for v in np.unique(actual) if v >= 0
+        ]
+        if len(means) > 1:
+            centres[index] = np.mean(means, axis=0)
+    return centres
 
-    def __init__(self, network: Asen) -> None:
-        super().__init__()
-        self.network = network
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        e = self.network(images)
-        return e.vectors, e.norms, e.attention, e.visible_logits.sigmoid(), e.global_vector
+def _with_prototypes(card: ModelCard, vectors: Tensor, train: EmbeddedTable) -> ModelCard:
+    """Prototypes in the centred spaces, whatever the network was trained with.
+
+    Args:
+        card: gives attributes and values.
+        vectors: (N, A, D), centred, of the training rows.
+        train: their labels.
+    """
+    attributes = []
+    for index, attribute in enumerate(card.attributes):
+        actual = train.table.value_indices(attribute.name, attribute.values)
+        rows = np.flatnonzero(actual >= 0)
+        prototypes = _fit_prototypes(
+            vectors[rows, index], torch.from_numpy(actual[rows]), len(attribute.values)
+        )
+        rounded = tuple(tuple(round(x, 6) for x in row) for row in prototypes.tolist())
+        attributes.append(attribute.model_copy(update={"prototypes": rounded}))
+    return card.model_copy(update={"attributes": tuple(attributes)})
 
 
-def _write_graph(network: Asen, input_size: int, path: Path) -> None:
+def _fit_prototypes(vectors: Tensor, actual: Tensor, count: int) -> Tensor:
+    """(count, D) unit vectors of a normalised softmax with label smoothing 0.1."""
+    starts = [vectors[actual == value].mean(dim=0) for value in range(count)]
+    prototypes = F.normalize(torch.stack(starts), dim=-1).requires_grad_()
+    log_scale = torch.tensor(INITIAL_SCALE).log().requires_grad_()
+    optimizer = torch.optim.LBFGS([prototypes, log_scale], max_iter=60)
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        logits = log_scale.exp() * vectors @ F.normalize(prototypes, dim=-1).T
+        loss = F.cross_entropy(logits, actual, label_smoothing=0.1)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return F.normalize(prototypes.detach(), dim=-1)
+
+
+def _write_graph(serving: Serving, input_size: int, path: Path) -> None:
     # Two rows: a batch of one would be taken for a constant.
     example = torch.zeros(2, 3, input_size, input_size)
     program = torch.onnx.export(
-        _Serving(network).eval(),
+        serving.eval(),
         (example,),
         input_names=["images"],
         output_names=list(OUTPUTS),

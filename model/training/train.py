@@ -66,6 +66,7 @@ class TrainConfig:
     min_value_count: int = 20
     seed: int = 0
     device: str = "auto"
+    start_from: str = ""  # work folder whose best epoch gives the first weights
     losses: LossWeights = field(default_factory=LossWeights)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -141,6 +142,8 @@ class _Loop:
         torch.manual_seed(config.seed)
         self.network = Asen(_network_config(config, self.value_names)).to(self.device)
         self.network.to(memory_format=torch.channels_last)
+        if config.start_from:
+            self.network.load_state_dict(_first_weights(Path(config.start_from), self.value_names))
         self.average = WeightAverage(self.network, config.ema_decay)
         counts = self.targets.value_counts()
         self.loss = AttributeLoss(config.losses, balanced_value_weights(counts)).to(self.device)
@@ -307,6 +310,15 @@ def load_run(work_folder: Path) -> Run:
         validation_map=state["best"],
         history=state["history"],
     )
+
+
+def _first_weights(
+    work_folder: Path, value_names: tuple[tuple[str, ...], ...]
+) -> dict[str, Tensor]:
+    earlier = load_run(work_folder)
+    if earlier.value_names != value_names:
+        raise ValueError(f"{work_folder} learnt other attributes or values than this table has")
+    return earlier.network.state_dict()
 
 
 class WeightAverage:

@@ -6,7 +6,8 @@ value once, by `where.holds`, and its answer is gathered for the garments.
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,28 @@ MAX_TABLES = 32
 """Answers remembered per column."""
 
 
+@dataclass(frozen=True, slots=True)
+class FreshColumns:
+    """Columns that a filter lacked.
+
+    Attributes:
+        wanted: every field of the filter, which none of them may push out.
+        columns: by field.
+        read: the metadata they were read from.
+    """
+
+    wanted: frozenset[str]
+    columns: "dict[str, _Column]"
+    read: list[str]
+
+
 class Columns:
     """Fields of many garments, each encoded as one code per slot into its distinct values.
 
     A column is built when a filter first asks for its field and kept up to date from then on.
-    `mask` may run in several threads at once; `put` must run alone.
+    Building takes a second for 100,000 garments, so that `build` may run beside everything else;
+    `install`, which takes milliseconds, and `put` must run alone. `mask` may run in several
+    threads at once, and builds what `build` was not asked for.
     """
 
     def __init__(self, metadata: Sequence[str]) -> None:
@@ -32,11 +50,36 @@ class Columns:
         self._metadata = metadata
         self._columns: dict[str, _Column] = {}
         self._building = threading.Lock()
+        self._masking = threading.Lock()
+
+    def build(self, where: Where, install: Callable[[FreshColumns], None]) -> None:
+        """Have the columns that `where` needs built, and installed by `install`.
+
+        The same columns are built once, however many threads ask for them.
+        """
+        if not self._absent(where):
+            return
+        with self._building:
+            if self._absent(where):
+                install(self._built(where))
+
+    def install(self, fresh: FreshColumns) -> None:
+        """Take over columns after reading again what changed since they were built."""
+        for slot, text in enumerate(self._metadata):
+            if text and (slot >= len(fresh.read) or text is not fresh.read[slot]):
+                metadata = json.loads(text)
+                for field, column in fresh.columns.items():
+                    column.put(slot, value_at(metadata, field))
+        kept = [field for field in self._columns if field not in fresh.wanted]
+        for field in kept[: max(0, len(self._columns) + len(fresh.columns) - MAX_COLUMNS)]:
+            del self._columns[field]
+        self._columns.update(fresh.columns)
 
     def mask(self, where: Where) -> NDArray[np.bool_]:
         """(slots,) which slots pass; the answer for an unused slot means nothing."""
-        with self._building:
-            self._build(_fields(where))
+        with self._masking:
+            if self._absent(where):
+                self.install(self._built(where))
             return self._mask(where)
 
     def put(self, slots: Sequence[int]) -> None:
@@ -58,20 +101,18 @@ class Columns:
         column = self._columns.get(field)
         return column.distinct if column else 0
 
-    def _build(self, fields: frozenset[str]) -> None:
-        absent = fields - self._columns.keys()
-        if not absent:
-            return
-        fresh = {field: _Column(len(self._metadata)) for field in absent}
-        for slot, text in enumerate(self._metadata):
+    def _absent(self, where: Where) -> set[str]:
+        return {field for field in _fields(where) if field not in self._columns}
+
+    def _built(self, where: Where) -> FreshColumns:
+        read = list(self._metadata)  # one step, which no other thread can come between
+        columns = {field: _Column(len(read)) for field in self._absent(where)}
+        for slot, text in enumerate(read):
             if text:
                 metadata = json.loads(text)
-                for field, column in fresh.items():
+                for field, column in columns.items():
                     column.put(slot, value_at(metadata, field))
-        kept = [field for field in self._columns if field not in fields]
-        for field in kept[: max(0, len(self._columns) + len(fresh) - MAX_COLUMNS)]:
-            del self._columns[field]
-        self._columns.update(fresh)
+        return FreshColumns(_fields(where), columns, read)
 
     def _mask(self, where: Where) -> NDArray[np.bool_]:
         if isinstance(where, Condition):

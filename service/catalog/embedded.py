@@ -18,10 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from service.catalog.columns import FreshColumns
 from service.catalog.rows import Rows
 from service.catalog.scan import ScanIndex
 from service.catalog.sqlite import Database
 from service.catalog.store import GarmentRecord, Query, SearchResult, StoreClosed
+from service.catalog.where import Where
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +57,7 @@ class EmbeddedCatalog:
         for rows in database.load():
             self._apply(rows)
         self._lock = _SharedLock()
+        self._commits = 0
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closed = False
         self._stopping = threading.Lock()
@@ -101,6 +104,11 @@ class EmbeddedCatalog:
 
         return await asyncio.to_thread(opened)
 
+    @property
+    def version(self) -> int:
+        """See `Catalog.version`."""
+        return self._commits
+
     async def put(self, catalog: str, garments: Sequence[GarmentRecord]) -> builtins.list[bool]:
         """See `Catalog.put`."""
         if not garments:
@@ -137,6 +145,7 @@ class EmbeddedCatalog:
         """See `Catalog.search`."""
 
         def found() -> SearchResult:
+            self._build_columns(catalog, query.where)
             with self._lock.shared():
                 index = self._indexes.get(catalog)
                 return index.search(query) if index else SearchResult([], 0)
@@ -215,6 +224,7 @@ class EmbeddedCatalog:
         except Exception as exc:
             _fail(group, exc)
             return
+        self._commits += 1
         try:
             with self._lock.alone():
                 for _, _, change in done:
@@ -227,6 +237,18 @@ class EmbeddedCatalog:
             return
         for write, answer, _ in done:
             write.future.set_result(answer)
+
+    def _build_columns(self, catalog: str, where: Where | None) -> None:
+        """Read a field that no filter asked for before, while writes and searches go on."""
+        index = self._indexes.get(catalog)
+        if index is None or where is None:
+            return
+
+        def install(fresh: FreshColumns) -> None:
+            with self._lock.alone():
+                index.install(fresh)
+
+        index.build(where, install)
 
     def _reserve(self, changes: Iterable[Change]) -> None:
         extra: Counter[str] = Counter()
@@ -286,6 +308,7 @@ class _SharedLock:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         with self._changed:
+            self._changed.wait_for(lambda: not self._writing)
             self._writing = True
             self._changed.wait_for(lambda: self._readers == 0)
         try:

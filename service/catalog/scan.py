@@ -6,15 +6,16 @@ without the second pass equal garments would not tie, and the order would change
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.similarity import VISIBLE_THRESHOLD
-from service.catalog.columns import Columns
+from service.catalog.columns import Columns, FreshColumns
 from service.catalog.store import Hit, InvalidQuery, Query, SearchResult
+from service.catalog.where import Where
 
 FIRST_CAPACITY = 256
 SELECTIVE = 8
@@ -32,8 +33,9 @@ Entry = TypeVar("Entry", bound=np.generic)
 class ScanIndex:
     """The garments of one catalog, each in a slot that is used again after a deletion.
 
-    `search` may run in several threads at once; `put` and `delete` must run alone. `reserve` may
-    run beside searches, since the arrays it brings hold the same rows as those it replaces.
+    `search` may run in several threads at once; `put`, `delete` and `install` must run alone.
+    `reserve` may run beside searches, since the arrays it brings hold the same rows as those it
+    replaces; `build` may run beside everything.
     """
 
     def __init__(self, attributes: int, dimension: int) -> None:
@@ -107,6 +109,14 @@ class ScanIndex:
         visible[:, :used] = self._visible[:, :used]
         live = _grown(self._live, (capacity,), used)
         self._vectors, self._visible, self._live = vectors, visible, live
+
+    def build(self, where: Where, install: Callable[[FreshColumns], None]) -> None:
+        """Read the fields that no filter asked for before; `install` is to call ours, alone."""
+        self._columns.build(where, install)
+
+    def install(self, fresh: FreshColumns) -> None:
+        """Take over what `build` read."""
+        self._columns.install(fresh)
 
     def search(self, query: Query) -> SearchResult:
         """Find the best garments; see `Catalog.search`.

@@ -153,6 +153,14 @@ class Catalog(Protocol):
     A write has reached the disk, and is seen by every later call, once its method returns.
     """
 
+    @property
+    def version(self) -> int:
+        """Grows with every commit, before the write is answered.
+
+        What was read is still true while the version is what it was before the reading.
+        """
+        ...
+
     async def put(self, catalog: str, garments: Sequence[GarmentRecord]) -> builtins.list[bool]:
         """Write all of the garments or none; for each, say whether it is new.
 

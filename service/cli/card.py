@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from api_schemas.card import AttributeCard, ModelCard, Provenance
+from api_schemas.card import ModelCard, Provenance, Quality
 from model.encoder import Encoder
-from service.cli.measures import quality_tables
+from service.cli.measures import quality_tables, sheets
 from service.cli.opening import load_encoder
 from service.cli.options import AsJson
 
@@ -55,10 +57,20 @@ def _facts(encoder: Encoder) -> Table:
         "design": f"{card.design}, {card.backbone}, {card.embedding_dimension} dimensions",
         "input": f"{card.preprocessing.input_size} px, {card.preprocessing.fit}",
         **_provenance(card.provenance),
+        "quality": "\n".join(map(_in_short, card.quality)) or "not measured",
     }
     for name, value in rows.items():
         facts.add_row(name, value)
     return facts
+
+
+def _in_short(quality: Quality) -> str:
+    retrieval, _ = sheets(quality)
+    own, random, general = next(row[1:4] for row in retrieval.rows if row[0] == "mean")
+    return (
+        f"MAP {own} on the {quality.split} split, mean over attributes "
+        f"(in random order {random}, by one vector for the whole picture {general})"
+    )
 
 
 def _provenance(provenance: Provenance) -> dict[str, str]:
@@ -77,11 +89,12 @@ def _provenance(provenance: Provenance) -> dict[str, str]:
 
 
 def _attributes(card: ModelCard) -> Table:
-    table = Table("attribute", "values", title="attributes", title_justify="left")
+    table = Table(
+        title="\nattributes", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, leading=1
+    )
+    table.add_column("attribute", no_wrap=True)
+    table.add_column("values")
     for attribute in card.attributes:
-        table.add_row(_named(attribute), ", ".join(attribute.values))
+        described = f"\n[dim]{escape(attribute.description)}[/]" if attribute.description else ""
+        table.add_row(attribute.name, escape(", ".join(attribute.values)) + described)
     return table
-
-
-def _named(attribute: AttributeCard) -> str:
-    return f"{attribute.name}\n{attribute.description}" if attribute.description else attribute.name

@@ -1,10 +1,11 @@
 """`lapel compare`: two pictures, attribute by attribute."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from pydantic_core import to_json
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -13,6 +14,8 @@ from model.similarity import AttributeComparison, ValueReading
 from service.cli.opening import attributes_of, embed_file, load_encoder
 from service.cli.options import AsJson, Model
 from service.routes.answers import comparisons, identity
+
+NOT_VISIBLE: Final = "not visible"
 
 
 def compare(
@@ -41,32 +44,32 @@ def compare(
         answer = {"attributes": comparisons(compared), "model": identity(encoder)}
         typer.echo(to_json(answer, indent=2))
     else:
-        Console().print(_table(a, b, compared))
-
-
-def _table(a: Path, b: Path, compared: list[AttributeComparison]) -> Table:
-    table = Table("attribute", title=f"{a.name} and {b.name}", title_justify="left")
-    for column in ("similarity", "same value"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column(a.name)
-    table.add_column(b.name)
-    for each in compared:
-        figures = (
-            ("not visible in " + _blind(each), "")
-            if each.similarity is None or each.same_value_probability is None
-            else (f"{each.similarity:.2f}", f"{each.same_value_probability:.0%}")
-        )
-        table.add_row(each.name, *figures, shown(each.a), shown(each.b))
-    return table
+        console = Console()
+        for letter, file in (("A", a), ("B", b)):
+            console.print(f"{letter}  {file.name}", markup=False, highlight=False)
+        console.print(_table(compared))
 
 
 def shown(reading: ValueReading) -> str:
     """A reading as tables show it."""
     if reading.value is None:
-        return "not visible"
+        return NOT_VISIBLE
     return f"{reading.value} ({reading.probability:.0%})"
 
 
-def _blind(each: AttributeComparison) -> str:
-    unseen = [name for name, read in (("A", each.a), ("B", each.b)) if read.value is None]
-    return " and ".join(unseen)
+def _table(compared: list[AttributeComparison]) -> Table:
+    # Files are named above the table: ten attributes then fit a terminal of 80.
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("attribute", no_wrap=True)
+    for column in ("similarity", "same value"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("A", "B"):
+        table.add_column(column, no_wrap=True)
+    for each in compared:
+        figures = (
+            ("-", "-")
+            if each.similarity is None or each.same_value_probability is None
+            else (f"{each.similarity:.2f}", f"{each.same_value_probability:.0%}")
+        )
+        table.add_row(each.name, *figures, shown(each.a), shown(each.b))
+    return table

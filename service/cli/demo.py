@@ -102,7 +102,7 @@ def _show_search(workplace: Workplace, example: Example | None) -> None:
         catalog=example.catalog,
         limit=LIMIT,
     )
-    show(workplace, find(workplace, wanted))
+    show(workplace, wanted, find(workplace, wanted))
 
 
 def _port_option(port: int | None) -> str:

@@ -2,15 +2,20 @@
 
 import json
 import shlex
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from pydantic import JsonValue
+
 from api_schemas.bases import DEFAULT_CATALOG
-from model.similarity import VISIBLE_THRESHOLD
+from api_schemas.card import ModelCard
+from model.similarity import ValueReading, read_values
 from service.catalog.store import GarmentRecord
 from service.services import Services
+from service.stored import as_embedding
 
 DRAWINGS: Final = "drawings"
 """Folder within the store where `lapel demo` leaves its pictures and their table."""
@@ -35,11 +40,21 @@ async def find_example(services: Services) -> Example | None:
     names = services.card.attribute_names
     for catalog in await services.catalog.catalogs():
         records = await services.catalog.list(catalog, None, LOOKED_AT)
+        read = [
+            (record, dict(zip(names, _readings(record, services.card), strict=True)))
+            for record in records
+        ]
         for attribute in dict.fromkeys([*(n for n in FAVOURITES if n in names), *names]):
-            for record in sorted(records, key=partial(_is_said_to_lack, attribute)):
-                if _shows(record, names.index(attribute)):
-                    drawing = _drawing(services.settings.store, record.id)
-                    return Example(catalog, record.id, attribute, drawing)
+            showing = [
+                _Candidate(record, record.metadata.get(attribute), values[attribute])
+                for record, values in read
+                if values[attribute].value
+            ]
+            if showing:
+                alike = Counter(each.read.value for each in showing if each.is_right)
+                record = max(showing, key=partial(_suitability, alike)).record
+                drawing = _drawing(services.settings.store, record.id)
+                return Example(catalog, record.id, attribute, drawing)
     return None
 
 
@@ -57,13 +72,34 @@ def curl(example: Example | None, address: str) -> str:
     return f"curl -s {url} -H 'content-type: application/json' -d {shlex.quote(body)}"
 
 
-def _is_said_to_lack(attribute: str, record: GarmentRecord) -> bool:
-    """Whether its metadata give no value: one that has a collar makes the better example."""
-    return record.metadata.get(attribute) in (None, "none")
+def _readings(record: GarmentRecord, card: ModelCard) -> list[ValueReading]:
+    return read_values(as_embedding(record), card)
 
 
-def _shows(record: GarmentRecord, attribute: int) -> bool:
-    return bool(record.visible[attribute] >= VISIBLE_THRESHOLD)
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    record: GarmentRecord
+    said: JsonValue
+    read: ValueReading
+
+    @property
+    def is_there(self) -> bool:
+        return self.said not in (None, "none")
+
+    @property
+    def is_right(self) -> bool:
+        return self.is_there and self.said == self.read.value
+
+
+def _suitability(
+    alike: Counter[str | None], candidate: _Candidate
+) -> tuple[bool, bool, int, float]:
+    """A garment with a collar makes the better example.
+
+    The best is read rightly, and has others like it to be found.
+    """
+    read = candidate.read
+    return candidate.is_right, candidate.is_there, alike[read.value], read.probability
 
 
 def _drawing(store: Path, id: str) -> Path | None:

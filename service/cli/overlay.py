@@ -34,7 +34,9 @@ def picture(data: bytes, side: int, fit: Literal["pad", "squash"] = "pad") -> Im
 
 
 def with_attention(shown: Image.Image, attention: NDArray[np.float32]) -> Image.Image:
-    """The picture, coloured where the network looked and faded where it did not.
+    """The picture in pale grey, coloured where the network looked.
+
+    Grey, because a red garment would hide the colour.
 
     Args:
         shown: of any size, fitted as the network's input.
@@ -44,7 +46,8 @@ def with_attention(shown: Image.Image, attention: NDArray[np.float32]) -> Image.
     small = Image.fromarray((strength * 255).astype(np.uint8))
     weight = np.asarray(small.resize(shown.size, Image.Resampling.BICUBIC), np.float32) / 255
     weight = weight[..., None]  # (H, W, 1)
-    faded = np.asarray(shown, np.float32) * (1 - FADED * (1 - weight)) + 255 * FADED * (1 - weight)
+    grey = np.asarray(shown.convert("L").convert("RGB"), np.float32)
+    faded = grey * (1 - FADED * (1 - weight)) + 255 * FADED * (1 - weight)
     opacity = STRONGEST * weight**2
     coloured = faded * (1 - opacity) + np.array(HOT, np.float32) * opacity
     return Image.fromarray(coloured.round().astype(np.uint8))

@@ -5,24 +5,33 @@ from typing import Annotated, Any, Final
 
 import typer
 from pydantic_core import to_json
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from api_schemas.bases import DEFAULT_CATALOG
 from api_schemas.search import MAX_LIMIT
+from model.similarity import ValueReading, read_values
 from service.catalog.store import Hit
-from service.cli.compare import shown
+from service.cli.compare import NOT_VISIBLE, shown
 from service.cli.conditions import parse_conditions, parse_replacements, parse_weights
 from service.cli.finding import Found, Wanted, find
 from service.cli.opening import Workplace, open_workplace, settings_with
 from service.cli.options import AsJson, CatalogOption, Model, Store
 from service.cli.overlay import data_uri, picture, with_attention
-from service.cli.page import HitView, QueryView, render
+from service.cli.page import HitView, Likeness, QueryView, plain, render
 from service.errors import ImageNotStored
 from service.routes.answers import identity, readings
+from service.stored import as_embedding
 
 PICTURE_PIXELS: Final = 224
-METADATA_CHARACTERS: Final = 60
+MOST_COLUMNS: Final = 3
+"""Attributes with a column of their own in the table."""
+LEAST_METADATA: Final = 12
+"""Characters for metadata; with less room they are left out of the table."""
+BETWEEN: Final = 2
+"""Characters between two columns."""
 
 
 def search(
@@ -87,10 +96,10 @@ def search(
         if as_json:
             typer.echo(to_json(_document(workplace, found), indent=2))
         else:
-            show(workplace, found)
+            show(workplace, wanted, found)
 
 
-def show(workplace: Workplace, found: Found) -> None:
+def show(workplace: Workplace, wanted: Wanted, found: Found) -> None:
     """Print what was looked for, and a table of the hits."""
     console = Console()
     read = dict(zip(found.all_names, found.readings, strict=True))
@@ -98,25 +107,64 @@ def show(workplace: Workplace, found: Found) -> None:
     console.print(f"query  {looked_for}", markup=False, highlight=False)
     for name in found.skipped:
         console.print(f"left out, not visible in the query: {name}", markup=False, highlight=False)
-    table = Table("garment")
-    for column in ("score", *found.names):
-        table.add_column(column, justify="right", no_wrap=len(found.names) < 4)
-    table.add_column("metadata")
-    for hit in found.hits:
-        table.add_row(hit.id, f"{hit.score:.3f}", *_figures(hit), _metadata(hit, found.names))
-    console.print(table)
+    read_in_hits = _read_in_hits(workplace, wanted.catalog, found)
+    console.print(_table(found, read_in_hits, console.width))
     console.print(f"{len(found.hits)} of {found.total} garments", highlight=False)
 
 
-def _figures(hit: Hit) -> list[str]:
-    return ["unseen" if s is None else f"{s:.2f}" for s in hit.similarities]
+def _table(found: Found, read: list[dict[str, ValueReading]], width: int) -> Table:
+    """A column per attribute while they fit, or else the garments and their scores alone."""
+    names = found.names if len(found.names) <= MOST_COLUMNS else []
+    rows: list[tuple[str, ...]] = [("garment", "score", *names)]
+    rows += [
+        (hit.id, f"{hit.score:.3f}", *_cells(hit, values, names))
+        for hit, values in zip(found.hits, read, strict=True)
+    ]
+    taken = sum(max(map(len, column)) + BETWEEN for column in zip(*rows, strict=True))
+    room = width - taken - BETWEEN
+    if room >= LEAST_METADATA:
+        lines = ("metadata", *(_metadata(hit, found.names) for hit in found.hits))
+        rows = [(*row, _shortened(line, room)) for row, line in zip(rows, lines, strict=True)]
+    table = Table(box=SIMPLE_HEAD, padding=(0, BETWEEN - 1, 0, 0), pad_edge=False)
+    table.add_column(rows[0][0], overflow="fold")
+    for name in rows[0][1:]:
+        figures = name in ("score", *names)
+        table.add_column(name, justify="right" if figures else "left", no_wrap=True)
+    for row in rows[1:]:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _cells(hit: Hit, values: dict[str, ValueReading], names: list[str]) -> list[str]:
+    return [
+        NOT_VISIBLE if similarity is None else f"{values[name].value} {similarity:.2f}"
+        for name, similarity in zip(names, hit.similarities, strict=False)
+    ]
+
+
+def _read_in_hits(
+    workplace: Workplace, catalog: str, found: Found
+) -> list[dict[str, ValueReading]]:
+    """What the model reads in each hit, by attribute: similar vectors can read differently."""
+    services = workplace.services
+    ids = [hit.id for hit in found.hits]
+    records = workplace.run(services.catalog.get_many(catalog, ids))
+    return [
+        dict(
+            zip(found.all_names, read_values(as_embedding(records[id]), services.card), strict=True)
+        )
+        for id in ids
+    ]
 
 
 def _metadata(hit: Hit, first: list[str]) -> str:
-    """As much as fits, fields called like the attributes of the search first."""
+    """In one line, fields called like the attributes of the search first."""
     names = sorted(hit.metadata, key=lambda name: name not in first)
-    text = " ".join(f"{name}={hit.metadata[name]}" for name in names)
-    return text if len(text) <= METADATA_CHARACTERS else f"{text[: METADATA_CHARACTERS - 1]}…"
+    return " ".join(f"{name}={plain(hit.metadata[name])}" for name in names)
+
+
+def _shortened(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1]}…"
 
 
 def _document(workplace: Workplace, found: Found) -> dict[str, Any]:
@@ -150,15 +198,19 @@ def _page(workplace: Workplace, name: str, wanted: Wanted, found: Found) -> str:
         )
         for name in found.names
     ]
+    read = _read_in_hits(workplace, wanted.catalog, found)
     hits = [
         HitView(
             hit.id,
             hit.score,
             _thumbnail(workplace, wanted.catalog, hit),
-            dict(zip(found.names, hit.similarities, strict=True)),
+            [
+                Likeness(name, values[name].value, similarity)
+                for name, similarity in zip(found.names, hit.similarities, strict=True)
+            ],
             hit.metadata,
         )
-        for hit in found.hits
+        for hit, values in zip(found.hits, read, strict=True)
     ]
     return render(QueryView(name, data_uri(photo), looked), hits, found.total)
 

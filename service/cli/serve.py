@@ -12,7 +12,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
-from service.app import configure_logging, create_app
+from service.app import configure_logging, create_app, server_config
 from service.cli.failures import CommandError
 from service.cli.first_steps import curl, find_example
 from service.cli.opening import settings_with
@@ -67,16 +67,7 @@ class _Server(uvicorn.Server):
     """Opens the application's lifespan itself, so that its errors reach the caller."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=settings.shutdown_wait_s,
-                server_header=False,
-            )
-        )
+        super().__init__(server_config(app, settings))
         self._app = app
         self._settings = settings
         self._open = contextlib.AsyncExitStack()

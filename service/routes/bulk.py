@@ -2,13 +2,16 @@
 
 Lines are committed in groups: whatever has come in while the group before was written. So a fast
 client gets large commits and a hesitant one its answer at once, without a timer. Reading stops
-while the buffer is full, which the client feels as a full socket.
+while the buffer is full, which the client feels as a full socket. Answers wait in a buffer of
+their own for a client that reads none before it has sent everything.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncGenerator, Sized
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
@@ -33,6 +36,10 @@ from service.settings import BYTES_PER_MIB
 router = APIRouter(prefix="/v1", route_class=LeanRoute, tags=["garments"])
 
 ACCEPTED = (NDJSON, "application/ndjson", "application/jsonl")
+MAX_ANSWER_BYTES = 8 << 20
+"""Answers held for a client that does not read: of 130,000 lines, or 20,000 where all failed."""
+
+Item = TypeVar("Item", bound=Sized)
 
 
 @router.post(
@@ -55,7 +62,9 @@ ACCEPTED = (NDJSON, "application/ndjson", "application/jsonl")
 async def bulk(request: Request) -> Response:
     """A line's answer is sent once it is on disk. A bad line fails alone.
 
-    Any number of lines; read the answers while sending, as `curl` does.
+    Any number of lines; read the answers while sending, as `curl` does. A client that reads only
+    after it has sent everything is held up for good once 8 MiB of answers wait: with such a one,
+    send at most 20,000 lines at a time.
     """
     content_type(request).require(*ACCEPTED)
     return _Exchange(_answers(request, catalog_of(request), services_of(request)))
@@ -68,9 +77,8 @@ class Line:
     number: int
     text: bytes | None
 
-    @property
-    def size(self) -> int:
-        """Bytes it takes in the buffer."""
+    def __len__(self) -> int:
+        """Bytes it takes in a buffer."""
         return len(self.text or b"")
 
 
@@ -110,44 +118,44 @@ class LineSplitter:
             self._begun += piece
 
 
-class LineBuffer:
-    """Lines between the socket and the next commit, bounded in number and in bytes.
+class Buffer(Generic[Item]):
+    """Items between two tasks, bounded in number and in bytes.
 
-    A single line larger than all the room still passes, alone.
+    A single item larger than all the room still passes, alone.
     """
 
-    def __init__(self, *, max_lines: int, max_bytes: int) -> None:
-        self._max_lines = max_lines
+    def __init__(self, *, max_bytes: int, max_items: float = math.inf) -> None:
+        self._max_items = max_items
         self._max_bytes = max_bytes
-        self._lines: list[Line] = []
+        self._items: list[Item] = []
         self._bytes = 0
         self._ended = False
         self._changed = asyncio.Condition()
 
-    async def put(self, line: Line) -> None:
-        """Add a line as soon as there is room for it."""
+    async def put(self, item: Item) -> None:
+        """Add an item as soon as there is room for it."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not self._lines or self._has_room(line))
-            self._lines.append(line)
-            self._bytes += line.size
+            await self._changed.wait_for(lambda: not self._items or self._has_room(item))
+            self._items.append(item)
+            self._bytes += len(item)
             self._changed.notify_all()
 
-    async def take(self) -> list[Line]:
+    async def take(self) -> list[Item]:
         """Everything buffered, once there is something; nothing after the end."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._lines or self._ended)
-            taken, self._lines, self._bytes = self._lines, [], 0
+            await self._changed.wait_for(lambda: self._items or self._ended)
+            taken, self._items, self._bytes = self._items, [], 0
             self._changed.notify_all()
             return taken
 
     async def end(self) -> None:
-        """No more lines will come."""
+        """No more items will come."""
         async with self._changed:
             self._ended = True
             self._changed.notify_all()
 
-    def _has_room(self, line: Line) -> bool:
-        return len(self._lines) < self._max_lines and self._bytes + line.size <= self._max_bytes
+    def _has_room(self, item: Item) -> bool:
+        return len(self._items) < self._max_items and self._bytes + len(item) <= self._max_bytes
 
 
 class _Exchange(Response):
@@ -159,7 +167,7 @@ class _Exchange(Response):
 
     media_type = NDJSON
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
+    def __init__(self, chunks: AsyncGenerator[bytes, None]) -> None:
         super().__init__()
         del self.headers["content-length"]
         self._chunks = chunks
@@ -167,28 +175,35 @@ class _Exchange(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
-        async for chunk in self._chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        async with contextlib.aclosing(self._chunks) as chunks:
+            async for chunk in chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _answers(request: Request, catalog: str, services: Services) -> AsyncIterator[bytes]:
+async def _answers(
+    request: Request, catalog: str, services: Services
+) -> AsyncGenerator[bytes, None]:
     settings = services.settings
-    buffer = LineBuffer(
-        max_lines=settings.bulk_commit_lines, max_bytes=settings.bulk_buffer_mib * BYTES_PER_MIB
+    lines: Buffer[Line] = Buffer(
+        max_items=settings.bulk_commit_lines, max_bytes=settings.bulk_buffer_mib * BYTES_PER_MIB
     )
-    reader = asyncio.create_task(_fill(buffer, request, LineSplitter(settings.max_line_bytes)))
+    answers: Buffer[bytes] = Buffer(max_bytes=MAX_ANSWER_BYTES)
+    tasks = [
+        asyncio.create_task(_fill(lines, request, LineSplitter(settings.max_line_bytes))),
+        asyncio.create_task(_store_all(lines, answers, catalog, services)),
+    ]
     try:
-        while lines := await buffer.take():
-            documents = await _store(lines, catalog, services)
-            yield b"".join(to_json(document) + b"\n" for document in documents)
+        while chunks := await answers.take():
+            yield b"".join(chunks)
+        await asyncio.gather(*tasks)
     finally:
-        reader.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await reader
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _fill(buffer: LineBuffer, request: Request, splitter: LineSplitter) -> None:
+async def _fill(buffer: Buffer[Line], request: Request, splitter: LineSplitter) -> None:
     try:
         async for chunk in request.stream():
             for line in splitter.feed(chunk):
@@ -199,6 +214,17 @@ async def _fill(buffer: LineBuffer, request: Request, splitter: LineSplitter) ->
         pass  # a line cut off by it is dropped; whole ones are still written
     finally:
         await buffer.end()
+
+
+async def _store_all(
+    lines: Buffer[Line], answers: Buffer[bytes], catalog: str, services: Services
+) -> None:
+    try:
+        while group := await lines.take():
+            documents = await _store(group, catalog, services)
+            await answers.put(b"".join(to_json(document) + b"\n" for document in documents))
+    finally:
+        await answers.end()
 
 
 async def _store(lines: list[Line], catalog: str, services: Services) -> list[Document]:

@@ -1,9 +1,8 @@
 """POST /v1/embeddings."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from api_schemas.bases import DEFAULT_CATALOG
 from api_schemas.embeddings import MAX_IMAGES, EmbeddingsAnswer
@@ -14,37 +13,44 @@ from service.openapi import file_field, form_content, names_field, request_body
 from service.queries import attribute_indices
 from service.routes.answers import Document, answer, reading
 from service.routes.bodies import read_form
-from service.routes.parameters import services_of
+from service.routes.parameters import LeanRoute, services_of
 from service.services import Services
 
-router = APIRouter(prefix="/v1", tags=["embeddings"])
+router = APIRouter(prefix="/v1", route_class=LeanRoute, tags=["embeddings"])
 
-IncludeParameter = Annotated[
-    list[Literal["attention"]],
-    Query(description="adds where the model looked", examples=[["attention"]]),
-]
+INCLUDE_PARAMETER = {
+    "name": "include",
+    "in": "query",
+    "required": False,
+    "description": "attention adds where the model looked",
+    "schema": {"type": "array", "items": {"const": "attention", "type": "string"}, "default": []},
+    "example": ["attention"],
+}
 
 
 @router.post(
     "/embeddings",
     summary="Embed images",
     response_model=EmbeddingsAnswer,
-    openapi_extra=request_body(
-        form=form_content(
-            ["image"],
-            {"image": ["(a file)", "(a file)"], "attributes": ["collar"]},
-            image={
-                "type": "array",
-                "minItems": 1,
-                "maxItems": MAX_IMAGES,
-                "items": file_field("one garment"),
-            },
-            attributes=names_field("all of the model's when left out"),
-            include=names_field("attention; may be given here or as a query parameter"),
-        )
-    ),
+    openapi_extra={
+        "parameters": [INCLUDE_PARAMETER],
+        **request_body(
+            form=form_content(
+                ["image"],
+                {"image": ["(a file)", "(a file)"], "attributes": ["collar"]},
+                image={
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": MAX_IMAGES,
+                    "items": file_field("one garment"),
+                },
+                attributes=names_field("all of the model's when left out"),
+                include=names_field("attention; may be given here or as a query parameter"),
+            ),
+        ),
+    },
 )
-async def embeddings(request: Request, include: IncludeParameter = []) -> Response:  # noqa: B006
+async def embeddings(request: Request) -> Response:
     """One vector per image and attribute, and the value that it reads as."""
     services = services_of(request)
     form = await read_form(
@@ -53,7 +59,9 @@ async def embeddings(request: Request, include: IncludeParameter = []) -> Respon
     images = form.files("image")
     if not 1 <= len(images) <= MAX_IMAGES:
         raise InvalidRequest(f"form field 'image' needs 1 to {MAX_IMAGES} files; got {len(images)}")
-    with_attention = _wants_attention([*include, *(form.texts("include") or ())])
+    with_attention = _wants_attention(
+        [*request.query_params.getlist("include"), *(form.texts("include") or ())]
+    )
     names = form.texts("attributes") or list(services.card.attribute_names)
     attribute_indices(services.card, names)
     embedded = await services.images.embed_all(images, DEFAULT_CATALOG)

@@ -20,13 +20,14 @@ from model import pixels
 from model.similarity import read_values
 from service.catalog.store import GarmentRecord
 from service.errors import GarmentNotFound, InvalidRequest, ServiceError
-from service.images import ImageSource, as_embedding
+from service.images import ImageSource
 from service.ingest import NewGarment
 from service.openapi import file_field, form_content, json_content, on_catalog
 from service.routes.answers import Document, answer, readings
 from service.routes.bodies import is_form, parse_json, read_form, read_json
 from service.routes.parameters import GarmentIdParameter, catalog_of, services_of
 from service.services import Services
+from service.stored import as_embedding
 
 router = APIRouter(prefix="/v1", tags=["garments"])
 

@@ -11,7 +11,6 @@ from api_schemas.rerank import MAX_IMAGE_ITEMS, RerankAnswer, RerankItem, Rerank
 from model.encoder import ImageEmbedding
 from model.similarity import read_values
 from service.errors import GarmentNotFound, InvalidRequest, ServiceError, problem
-from service.images import as_embedding
 from service.openapi import json_content, on_catalog
 from service.queries import Subject, Weighting, read_subject, score, similarities, weigh
 from service.routes.answers import Document, answer, readings
@@ -72,12 +71,8 @@ async def _outcomes(
     items: list[RerankItem], services: Services, catalog: str
 ) -> list[ImageEmbedding | ServiceError]:
     """Each item's embedding, or why there is none; stored garments are read all at once."""
-    ids = list({item.id for item in items if item.id is not None})
-    known = {
-        garment_id: as_embedding(record)
-        for garment_id, record in (await services.catalog.get_many(catalog, ids)).items()
-        if not record.stale
-    }
+    ids = {item.id for item in items if item.id is not None}
+    known = await services.images.stored(ids, catalog)
     others = [
         item.image or ImageReference(garment_id=item.id) for item in items if item.id not in known
     ]
@@ -95,7 +90,8 @@ def _ranked(
 ) -> Document:
     """Score and similarities; `standing` is the present place, 1 for the first to -1."""
     similar = similarities(subject, item, weighting.attributes)
-    names = [services.card.attribute_names[index] for index in weighting.attributes]
+    known = services.card.attribute_names
+    names = [known[index] for index in weighting.attributes]
     return {
         "score": (1.0 - keep) * score(similar, weighting.weights) + keep * standing,
         "attributes": dict(zip(names, similar, strict=True)),

@@ -228,3 +228,28 @@ def test_what_was_derived_from_a_card_goes_with_it():
     del card
     gc.collect()
     assert derived() is None
+
+
+def test_an_embedding_is_read_once_and_its_reading_goes_with_it():
+    card, image = card_of(COLLAR, SLEEVE, PATTERN), embedding(1)
+    first = read_values(image, card)
+    assert read_values(image, card) == first == read_values(embedding(1), card)
+    assert all(a is b for a, b in zip(first, read_values(image, card), strict=True))
+    alive = ref(image)
+    del image
+    gc.collect()
+    assert alive() is None
+
+
+def test_one_embedding_reads_as_each_card_says():
+    image, others = (
+        embedding(1),
+        [card_of(attribute("x", 3, seed), SLEEVE, PATTERN) for seed in (7, 8)],
+    )
+    for card in (CARD, *others) * 2:
+        expected = [
+            predicted_value(v, a) for v, a in zip(image.vectors, card.attributes, strict=True)
+        ]
+        read = read_values(image, card)
+        assert [r.value for r in read] == [value for value, _ in expected]
+        assert [r.probability for r in read] == pytest.approx([p for _, p in expected], rel=1e-5)

@@ -81,8 +81,10 @@ class StaleCatalog:
         self._record = record
         self._image = image
 
-    async def get(self, catalog: str, id: str) -> GarmentRecord:
-        return self._record
+    version = 0
+
+    async def get_many(self, catalog: str, ids: Sequence[str]) -> dict[str, GarmentRecord]:
+        return {self._record.id: self._record}
 
     async def image(self, catalog: str, id: str) -> bytes | None:
         return self._image

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api_schemas.garments import BulkLineAnswer
 from service.app import create_app
-from service.routes.bulk import Line, LineBuffer, LineSplitter
+from service.routes.bulk import Buffer, Line, LineSplitter
 from service.settings import Settings
 from tests.conftest import Server, client_of
 
@@ -150,6 +150,39 @@ def test_a_lines_answer_arrives_before_the_next_line_is_sent(
             received += connection.recv(65536)
 
 
+async def test_a_client_may_send_everything_before_it_reads(settings: Settings):
+    """10,000 lines, each with an answer, though none is taken before the last was sent."""
+    app = create_app(settings)
+    messages = [
+        {"type": "http.request", "body": b"no json\n" * 100, "more_body": number < 99}
+        for number in range(100)
+    ]
+    all_sent, answered = asyncio.Event(), bytearray()
+
+    async def receive() -> dict[str, object]:
+        message = messages.pop(0)
+        if not messages:
+            all_sent.set()
+        return message
+
+    async def send(message: dict[str, object]) -> None:
+        if message["type"] == "http.response.body":
+            await all_sent.wait()
+            answered.extend(message["body"])
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/v1/garments/bulk",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/x-ndjson")],
+    }
+    async with app.router.lifespan_context(app), asyncio.timeout(60):
+        await app(scope, receive, send)
+    assert [json.loads(text)["line"] for text in answered.splitlines()] == list(range(1, 10_001))
+
+
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
     return [data[start:end] for start, end in itertools.pairwise(edges)]
@@ -174,7 +207,7 @@ def test_lines_do_not_depend_on_how_the_bytes_arrive(
 
 
 async def test_a_full_buffer_holds_the_reader_back():
-    buffer = LineBuffer(max_lines=2, max_bytes=100)
+    buffer = Buffer(max_items=2, max_bytes=100)
     for number in (1, 2):
         await buffer.put(Line(number, b"x"))
     third = asyncio.create_task(buffer.put(Line(3, b"x")))
@@ -186,7 +219,7 @@ async def test_a_full_buffer_holds_the_reader_back():
 
 
 async def test_a_buffer_is_bounded_in_bytes_but_lets_one_large_line_through():
-    buffer = LineBuffer(max_lines=10, max_bytes=100)
+    buffer = Buffer(max_items=10, max_bytes=100)
     await buffer.put(Line(1, b"x" * 500))
     second = asyncio.create_task(buffer.put(Line(2, b"x")))
     await asyncio.sleep(0)

@@ -169,3 +169,31 @@ async def test_a_batch_has_1_to_256_pairs(client: httpx.AsyncClient, count: int)
     pair = {"a": {"garment_id": "x"}, "b": {"garment_id": "x"}}
     answer = await client.post("/v1/compare/batch", json={"pairs": [pair] * count})
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("text", ["A", "AA", "AA=A", "=AAA", "AAAA\n", "AA AA", "AA-_", "AA==AA=="])
+async def test_base64_that_is_not_is_refused(client: httpx.AsyncClient, photo: Photo, text: str):
+    body = {"a": in_base64(photo(1)), "b": {"base64": text}}
+    answer = await client.post("/v1/compare", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_image"
+    assert "base64" in answer.json()["detail"]
+
+
+async def test_garments_and_images_may_be_mixed(client: httpx.AsyncClient, photo: Photo):
+    for number, catalog in ((1, "default"), (2, "other")):
+        await client.put(
+            "/v1/garments/a", files={"image": photo(number)}, params={"catalog": catalog}
+        )
+    stored = [{"garment_id": "a"}, {"garment_id": "a", "catalog": "other"}]
+    sent = [in_base64(photo(1)), in_base64(photo(2))]
+    pairs = [(a, b) for a in (stored[0], sent[0]) for b in (stored[1], sent[1])]
+    answers = [
+        (await client.post("/v1/compare", json={"a": a, "b": b})).json()["attributes"]
+        for a, b in pairs * 2
+    ]
+    for attributes in answers:
+        for name, compared in attributes.items():
+            expected = answers[-1][name]
+            assert compared["a"]["value"] == expected["a"]["value"]
+            assert compared["similarity"] == pytest.approx(expected["similarity"], abs=2e-3)

@@ -17,9 +17,10 @@ from model.drawings import write_catalog  # noqa: E402
 from model.encoder import Encoder  # noqa: E402
 from model.evaluate import embed_table, evaluate  # noqa: E402
 from model.labels import LabelTable, read_labels  # noqa: E402
+from model.pixels import decode  # noqa: E402
 from model.training.asen import Asen, NetworkConfig  # noqa: E402
 from model.training.cli import run_train  # noqa: E402
-from model.training.export import About, ExportError, check_parity, export  # noqa: E402
+from model.training.export import About, ExportError, Serving, check_parity, export  # noqa: E402
 from model.training.train import (  # noqa: E402
     Run,
     TrainConfig,
@@ -131,19 +132,47 @@ def test_the_exported_file_says_what_the_network_says(
     exported: Path, work: Path, table: LabelTable
 ) -> None:
     run, encoder = load_run(work), Encoder.load(exported)
+    train = table.split("train")
+    packed = np.stack(
+        [decode(file.read_bytes(), run.config.preprocessing()) for file in train.files]
+    )
+    vectors = embed_packed(run.network, packed, run.config.preprocessing())
+    centres = np.stack(  # per attribute, the mean of the values' means
+        [
+            np.mean(
+                [
+                    vectors[[cell == value for cell in train.cells[name]], index].mean(axis=0)
+                    for value in train.values(name)
+                ],
+                axis=0,
+            )
+            for index, name in enumerate(train.attributes)
+        ]
+    )
     rng = np.random.default_rng(2)
     for batch in (1, 3, 8):  # the batch is free
         pixels = rng.integers(0, 256, (batch, 48, 48, 3), dtype=np.uint8)
-        expected = embed_packed(run.network, pixels, run.config.preprocessing())
+        raw = embed_packed(run.network, pixels, run.config.preprocessing())
+        moved = raw - centres
+        expected = moved / np.linalg.norm(moved, axis=-1, keepdims=True)
         np.testing.assert_allclose(encoder.encode(pixels).vectors, expected, atol=1e-4)
 
 
 def test_a_file_that_disagrees_with_the_network_is_refused(exported: Path, work: Path) -> None:
-    network = load_run(work).network
-    with torch.no_grad():
-        network.projection.weight += 0.5
-    with pytest.raises(ExportError, match="differ"):
-        check_parity(network, Encoder.load(exported), 48)
+    with pytest.raises(ExportError, match="differ"):  # its spaces are not centred
+        check_parity(Serving(load_run(work).network), Encoder.load(exported))
+
+
+def test_prototypes_lie_where_training_garments_of_their_value_do(
+    exported: Path, table: LabelTable
+) -> None:
+    encoder = Encoder.load(exported)
+    train = embed_table(encoder, table.split("train"))
+    for index, attribute in enumerate(encoder.card.attributes):
+        actual = train.table.value_indices(attribute.name, attribute.values)
+        cosines = train.vectors[:, index] @ np.array(attribute.prototypes, np.float32).T
+        for value in range(len(attribute.values)):
+            assert cosines[actual == value, value].mean() > cosines[actual != value, value].mean()
 
 
 def test_the_card_carries_what_was_measured(exported: Path, table: LabelTable) -> None:

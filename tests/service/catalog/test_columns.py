@@ -62,12 +62,42 @@ def test_columns_agree_with_matches_through_every_change(first, changes, last):
             columns.put([slot])
 
 
+@given(
+    st.lists(metadata, min_size=1, max_size=8),
+    st.lists(st.tuples(st.integers(0, 9), metadata), max_size=6),
+    filters,
+)
+@settings(max_examples=200, deadline=None)
+def test_changes_while_columns_are_built_are_not_missed(first, changes, asked):
+    truth = list(first)
+    texts = [json.dumps(one) for one in truth]
+    columns, where = Columns(texts), parse_where(asked)
+
+    def install(fresh):
+        for slot, value in changes:
+            if slot < len(truth):
+                truth[slot], texts[slot] = value, json.dumps(value)
+                columns.put([slot])
+            else:
+                truth.append(value)
+                texts.append(json.dumps(value))
+                columns.put([len(truth) - 1])
+        columns.install(fresh)
+
+    columns.build(where, install)
+    assert columns.mask(where).tolist() == [matches(one, where) for one in truth]
+
+
 def test_more_fields_than_columns_kept_still_answer(monkeypatch):
     monkeypatch.setattr(columns_module, "MAX_COLUMNS", 2)
     columns = Columns([json.dumps({f"f{i}": i for i in range(6)})])
     for _ in range(2):
         for i in range(6):
             assert columns.mask(parse_where({f"f{i}": i})).tolist() == [True]
+    for i in range(6):
+        both = parse_where({"f0": 0, f"f{i}": i})
+        columns.build(both, columns.install)
+        assert columns.mask(both).tolist() == [True]
     wide = parse_where({f"f{i}": i for i in range(6)})
     assert columns.mask(wide).tolist() == [True]
 

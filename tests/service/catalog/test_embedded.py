@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from catalog_samples import ATTRIBUTES, DIMENSION, garment, opened
 
+from service.catalog import columns
 from service.catalog.scan import ScanIndex
 from service.catalog.sqlite import Database
 from service.catalog.store import (
@@ -18,7 +19,7 @@ from service.catalog.store import (
     StoreLocked,
     UnknownSchema,
 )
-from service.catalog.where import parse_where
+from service.catalog.where import parse_where, value_at
 
 
 def like(record, **more):
@@ -67,6 +68,48 @@ async def test_get_many_leaves_out_what_is_not_there(tmp_path):
         many = await catalog.get_many("shop", ids)
         assert sorted(many) == [g.id for g in garments]
         assert_same(many["g1099"], garments[-1])
+
+
+async def test_a_field_being_read_for_the_first_time_holds_nobody_back(tmp_path, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow_value_at(metadata, field):
+        begun.set()
+        assert go_on.wait(60)
+        return value_at(metadata, field)
+
+    red, blue = garment("red", {"color": "red"}), garment("blue", {"color": "blue"})
+    async with opened(tmp_path) as catalog, asyncio.timeout(60):
+        await catalog.put("shop", [red, blue])
+        monkeypatch.setattr(columns, "value_at", slow_value_at)
+        where = parse_where({"color": "red"})
+        searches = [asyncio.create_task(found(catalog, red, where=where)) for _ in range(2)]
+        try:
+            await asyncio.to_thread(begun.wait, 60)
+            changed = [garment("new", {"color": "red"}), garment("blue", {"color": "red"})]
+            assert await catalog.put("shop", changed) == [True, False]
+            assert await catalog.delete("shop", "red")
+            assert sorted(await found(catalog, red)) == ["blue", "new"]
+            assert not any(search.done() for search in searches)
+        finally:
+            go_on.set()
+        assert [sorted(await search) for search in searches] == [["blue", "new"]] * 2
+
+
+async def test_every_answered_write_has_raised_the_version(tmp_path):
+    async with opened(tmp_path) as catalog:
+        versions = [catalog.version]
+        for write in (
+            lambda: catalog.put("shop", [garment("shirt")]),
+            lambda: catalog.put("shop", [garment("shirt", seed=1)]),
+            lambda: catalog.delete("shop", "shirt"),
+        ):
+            await write()
+            versions.append(catalog.version)
+        await catalog.get("shop", "shirt")
+        await catalog.search("shop", like(garment("shirt")))
+        assert versions == sorted(set(versions))
+        assert catalog.version == versions[-1]
 
 
 async def test_name_that_is_not_text_is_not_found(tmp_path):

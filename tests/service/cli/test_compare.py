@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from rich.console import Console
 
 from model import similarity
 from service.cli.compare import _table
@@ -35,17 +36,31 @@ def test_every_attribute_is_compared_unless_some_are_named(run, pictures, encode
     assert all(name in table for name in encoder.card.attribute_names)
 
 
-def test_an_attribute_that_is_not_visible_gets_no_figure(capsys, tmp_path):
-    from rich.console import Console
-
+def test_an_attribute_that_is_not_visible_gets_no_figure(capsys):
     seen = similarity.ValueReading("hood", 0.9, 0.8)
     unseen = similarity.ValueReading(None, 0.0, 0.1)
     compared = [similarity.AttributeComparison("collar", None, None, seen, unseen)]
-    Console(width=120).print(_table(tmp_path / "a.jpg", tmp_path / "b.jpg", compared))
+    Console(width=80).print(_table(compared))
     (row,) = [line for line in capsys.readouterr().out.splitlines() if "collar" in line]
-    assert "not visible in B" in row
-    assert "hood (90%)" in row
+    assert row.split() == ["collar", "-", "-", "hood", "(90%)", "not", "visible"]
     assert "." not in row
+
+
+def test_the_longest_names_of_the_model_fit_a_narrow_terminal(capsys, encoder):
+    compared = [
+        similarity.AttributeComparison(
+            attribute.name, -0.99, 1.0, reading := longest(attribute), reading
+        )
+        for attribute in encoder.card.attributes
+    ]
+    Console(width=80).print(_table(compared))
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert all(f" {each.a.value} (99%)" in printed for each in compared)
+
+
+def longest(attribute):
+    return similarity.ValueReading(max(attribute.values, key=len), 0.99, 1.0)
 
 
 def test_an_unknown_attribute_is_named_with_those_there_are(run, pictures, encoder):

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from model.similarity import read_values
 from service.app import create_app
 from service.cli.opening import embed_file, settings_with
 from tests.conftest import client_of
@@ -48,6 +49,28 @@ def test_the_table_shows_what_was_looked_for_and_each_hit(run, store, shown):
     assert done.out.startswith(f"query  {name}: ")
     assert shown.id in done.out
     assert re.search(r"^2 of \d+ garments$", done.out, re.MULTILINE)
+
+
+def test_the_table_says_what_each_hit_reads_as(run, store, shown, encoder, table):
+    name = shown.attributes[0]
+    done = run("search", shown.file, "--by", name, "--limit", 3, "--store", store)
+    rows = [line.split() for line in done.out.splitlines() if line.startswith(" images-")]
+    assert len(rows) == 3
+    for id, _, value, *_ in rows:
+        file = next((table.parent / "images").glob(f"{id.removeprefix('images-')}.*"))
+        place = encoder.card.attribute_names.index(name)
+        read = read_values(embed_file(encoder, file), encoder.card)[place]
+        assert value == (read.value or "not")
+
+
+def test_a_narrow_terminal_keeps_whole_ids_and_values(run, store, shown, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "72")
+    by = [part for name in shown.attributes[:2] for part in ("--by", name)]
+    for options in ([], by):
+        done = run("search", shown.file, *options, "--limit", 2, "--store", store)
+        lines = done.out.splitlines()
+        assert max(map(len, lines)) <= 72
+        assert any(line.startswith(f" {shown.id} ") for line in lines)
 
 
 def test_a_replaced_value_is_what_is_looked_for(run, store, shown, encoder):
