@@ -35,6 +35,7 @@ from model.training.asen import INITIAL_SCALE, Asen
 from model.training.train import Run
 
 PARITY_TOLERANCE: Final = 1e-4  # largest difference allowed between the two unit vectors
+PROTOTYPE_PULL: Final = 1.0  # weight of (1 - cosine to the value's mean); see docs/model.md
 OUTPUTS: Final = ("vectors", "norms", "attention", "visible", "global")
 _UNFITTED: Final = SameValueCalibration(slope=1.0, intercept=0.0, pairs=0, fitted_on="nothing")
 
@@ -222,16 +223,23 @@ def _with_prototypes(card: ModelCard, vectors: Tensor, train: EmbeddedTable) -> 
 
 
 def _fit_prototypes(vectors: Tensor, actual: Tensor, count: int) -> Tensor:
-    """(count, D) unit vectors of a normalised softmax with label smoothing 0.1."""
-    starts = [vectors[actual == value].mean(dim=0) for value in range(count)]
-    prototypes = F.normalize(torch.stack(starts), dim=-1).requires_grad_()
+    """(count, D) unit vectors of a normalised softmax with label smoothing 0.1.
+
+    Held near each value's mean by ``PROTOTYPE_PULL``: left free, they name values as well, but
+    stand almost at right angles to the garments that a search by value should find.
+    """
+    means = torch.stack([vectors[actual == value].mean(dim=0) for value in range(count)])
+    means = F.normalize(means, dim=-1)
+    prototypes = means.clone().requires_grad_()
     log_scale = torch.tensor(INITIAL_SCALE).log().requires_grad_()
     optimizer = torch.optim.LBFGS([prototypes, log_scale], max_iter=60)
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        logits = log_scale.exp() * vectors @ F.normalize(prototypes, dim=-1).T
+        unit = F.normalize(prototypes, dim=-1)
+        logits = log_scale.exp() * vectors @ unit.T
         loss = F.cross_entropy(logits, actual, label_smoothing=0.1)
+        loss = loss + PROTOTYPE_PULL * (1 - (unit * means).sum(dim=-1)).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
