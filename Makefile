@@ -42,9 +42,12 @@ bench: $(DEV)/.installed  ## Measure speed and size against baselines, about 10 
 openapi: $(DEV)/.installed  ## Write the contract that a test holds the service to
 	$(DEV)/bin/python -m service.openapi > tests/service/openapi.json
 
-train: $(DEV)/.installed  ## Train the shipped model's recipe on the garment photographs (DATA=)
+train: $(DEV)/.installed  ## Train the shipped model on the garment photographs, 1 to 2 hours (DATA=)
 	$(DEV)/bin/lapel train --data $(DATA) --attributes $(ATTRIBUTES) \
-	  --about model/weights/about.json --out runs/lapel.onnx
+	  --about model/weights/about.json --work runs/first --out runs/first.onnx
+	$(DEV)/bin/lapel train --data $(DATA) --attributes $(ATTRIBUTES) \
+	  --about model/weights/about.json --start-from runs/first --epochs 5 --learning-rate 5e-4 \
+	  --work runs/lapel --out runs/lapel.onnx
 
 evaluate: $(DEV)/.installed  ## Measure the shipped model on the test split (DATA=)
 	$(DEV)/bin/lapel evaluate model/weights/lapel.onnx --data $(DATA) --split test
