@@ -21,6 +21,8 @@ DRAWINGS: Final = "drawings"
 """Folder within the store where `lapel demo` leaves its pictures and their table."""
 FAVOURITES: Final = ("collar", "neckline", "sleeve_length")
 """Attributes that a garment for a first search should show, if the model has them."""
+PICTURES: Final = Path(__file__).parents[2] / "docs" / "examples"
+"""In a clone: pictures to compare while nothing is stored."""
 LOOKED_AT: Final = 100
 LIMIT: Final = 3
 
@@ -59,9 +61,12 @@ async def find_example(services: Services) -> Example | None:
 
 
 def curl(example: Example | None, address: str) -> str:
-    """The command line that puts the search to a service at `address`."""
+    """The command line that puts the search to a service at `address`.
+
+    Without an example it compares two pictures of the clone, or asks what the model knows.
+    """
     if example is None:
-        return f"curl -s {address}/v1/attributes"
+        return _compare_line(address)
     where = "" if example.catalog == DEFAULT_CATALOG else f"?catalog={example.catalog}"
     url = shlex.quote(f"{address}/v1/search{where}")
     request = {"attributes": {example.attribute: 1}, "limit": LIMIT}
@@ -70,6 +75,16 @@ def curl(example: Example | None, address: str) -> str:
         return f"curl -s {url} " + " ".join(f"-F {shlex.quote(field)}" for field in fields)
     body = json.dumps({"query": {"garment_id": example.id}, **request})
     return f"curl -s {url} -H 'content-type: application/json' -d {shlex.quote(body)}"
+
+
+def _compare_line(address: str) -> str:
+    pictures = sorted(PICTURES.glob("*.jpg"))[:2]
+    if len(pictures) < 2:
+        return f"curl -s {address}/v1/attributes"
+    here = Path.cwd()
+    a, b = (path.relative_to(here) if path.is_relative_to(here) else path for path in pictures)
+    fields = (f"image_a=@{a}", f"image_b=@{b}")
+    return f"curl -s {address}/v1/compare " + " ".join(f"-F {shlex.quote(f)}" for f in fields)
 
 
 def _readings(record: GarmentRecord, card: ModelCard) -> list[ValueReading]:

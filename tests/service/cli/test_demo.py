@@ -28,9 +28,9 @@ async def ask(client, line):
     given = list(zip(rest[::2], rest[1::2], strict=True))
     fields = dict(value.split("=", 1) for flag, value in given if flag == "-F")
     if fields:
-        image = read(fields["image"].removeprefix("@"))
-        data = {"request": fields["request"]}
-        return await client.post(url, files={"image": image}, data=data)
+        files = {name: read(v[1:]) for name, v in fields.items() if v.startswith("@")}
+        data = {name: v for name, v in fields.items() if not v.startswith("@")}
+        return await client.post(url, files=files, data=data)
     body = [value for flag, value in given if flag == "-d"]
     if body:
         return await client.post(url, content=body[0], headers={"content-type": "application/json"})
@@ -82,4 +82,6 @@ async def test_a_garment_without_a_file_is_searched_by_its_id(store, shown):
 async def test_an_empty_store_still_has_a_line_that_answers(tmp_path):
     settings = settings_with(store=tmp_path / "s", model_path=SHIPPED_MODEL)
     async with client_of(create_app(settings)) as client:
-        assert (await ask(client, curl(None, "http://lapel"))).status_code == 200
+        answer = await ask(client, curl(None, "http://lapel"))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["attributes"]["collar"]["similarity"] is not None
