@@ -208,11 +208,11 @@ def _respond(request: Request, document: dict[str, Any], headers: Mapping[str, s
 
 async def _answer(request: Request, exc: Exception) -> Response:
     if isinstance(exc, HTTPException):
-        return _respond(request, _http_problem(exc), exc.headers or {})
+        return _respond(request, _http_problem(request, exc), exc.headers or {})
     return problem_response(request, as_service_error(exc))
 
 
-def _http_problem(exc: HTTPException) -> dict[str, Any]:
+def _http_problem(request: Request, exc: HTTPException) -> dict[str, Any]:
     try:
         phrase = HTTPStatus(exc.status_code).phrase
     except ValueError:
@@ -222,9 +222,19 @@ def _http_problem(exc: HTTPException) -> dict[str, Any]:
         "type": PROBLEM_TYPE_PREFIX + code,
         "title": phrase,
         "status": exc.status_code,
-        "detail": str(exc.detail),
+        "detail": _http_detail(request, exc),
         "code": code,
     }
+
+
+def _http_detail(request: Request, exc: HTTPException) -> str:
+    path = request.url.path[:200]
+    if exc.status_code == HTTPStatus.NOT_FOUND:
+        return f"there is no route {path}; /openapi.json lists those there are"
+    if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (exc.headers or {}).get("Allow", "another method")
+        return f"{path} does not take {request.method}; allowed: {allowed}"
+    return str(exc.detail)
 
 
 def _invalid_request(exc: RequestValidationError) -> InvalidRequest:

@@ -126,8 +126,13 @@ def _taken_apart(header: str) -> ContentType:
     return ContentType(name, parameters, header)
 
 
-def parse_json(document: bytes, model: type[M]) -> M:
+def parse_json(document: bytes, model: type[M], *, name: str = "body") -> M:
     """Validate a JSON document.
+
+    Args:
+        document: UTF-8 text.
+        model: what it must be.
+        name: what the message calls the document where the whole of it is at fault.
 
     Raises:
         InvalidRequest: with every field at fault, and the allowed ones beside an unknown one.
@@ -135,7 +140,7 @@ def parse_json(document: bytes, model: type[M]) -> M:
     try:
         return model.model_validate_json(document)
     except ValidationError as exc:
-        _refuse(exc, model)
+        _refuse(exc, model, name)
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
@@ -195,7 +200,7 @@ def _too_large(max_bytes: int) -> ImageTooLarge:
     return ImageTooLarge(f"the request body is larger than the {max_bytes} bytes allowed")
 
 
-def _refuse(exc: ValidationError, model: type[BaseModel]) -> NoReturn:
+def _refuse(exc: ValidationError, model: type[BaseModel], name: str) -> NoReturn:
     errors = []
     for error in exc.errors(include_url=False, include_context=False, include_input=False):
         message = error["msg"].removeprefix("Value error, ")
@@ -203,7 +208,7 @@ def _refuse(exc: ValidationError, model: type[BaseModel]) -> NoReturn:
             message = f"unknown field; allowed: {', '.join(_fields_at(model, error['loc']))}"
         errors.append({"loc": list(error["loc"]), "msg": message, "type": error["type"]})
     first = errors[0]
-    place = ".".join(map(str, first["loc"]))[:200] or "body"
+    place = ".".join(map(str, first["loc"]))[:200] or name
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     raise InvalidRequest(f"{place}: {first['msg']}{more}", errors=errors[:20]) from None
 

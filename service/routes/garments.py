@@ -175,7 +175,7 @@ async def _read(
     max_bytes = services.settings.max_request_bytes
     if is_form(request):
         form = await read_form(request, ("image", "metadata"), max_bytes)
-        metadata = parse_json(form.json("metadata") or b"{}", MetadataField)
+        metadata = parse_json(form.json("metadata") or b"{}", MetadataField, name="metadata")
         return form.file("image"), metadata.root
     body = await read_json(request, GarmentRequest, max_bytes)
     return body.image, body.metadata

@@ -72,7 +72,7 @@ async def _read(request: Request, services: Services) -> tuple[SearchRequest, by
     max_bytes = services.settings.max_request_bytes
     if is_form(request):
         form = await read_form(request, ("image", "request"), max_bytes)
-        body = parse_json(form.json("request") or b"{}", SearchRequest)
+        body = parse_json(form.json("request") or b"{}", SearchRequest, name="request")
         image: bytes | None = form.file("image")
     else:
         body, image = await read_json(request, SearchRequest, max_bytes), None

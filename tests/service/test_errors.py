@@ -135,9 +135,11 @@ async def test_a_body_that_cannot_be_read_is_a_problem(body):
 async def test_what_the_framework_refuses_is_a_problem_and_keeps_its_headers():
     unknown = await ask(app_raising(), "GET", "/nowhere")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    assert "/nowhere" in unknown.json()["detail"]
     method = await ask(app_raising(), "DELETE", "/fails")
     assert (method.status_code, method.json()["code"]) == (405, "method_not_allowed")
     assert method.headers["allow"] == "GET"
+    assert "DELETE; allowed: GET" in method.json()["detail"]
     odd = await ask(app_raising(HTTPException(499, "gone")), "GET", "/fails")
     assert odd.status_code == odd.json()["status"] == 499
 

@@ -172,6 +172,7 @@ async def test_metadata_that_is_no_json_object_is_refused(
     files = {"image": photo(1), "metadata": metadata.encode("latin-1")}
     answer = await client.put("/v1/garments/a", files=files)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "metadata" in answer.json()["detail"]
     assert (await client.get("/v1/garments/a")).status_code == 404
 
 
