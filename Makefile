@@ -40,7 +40,7 @@ bench: $(DEV)/.installed  ## Measure speed and size against baselines, about 10 
 	$(DEV)/bin/python -m bench $(BENCH)
 
 openapi: $(DEV)/.installed  ## Write the contract that a test holds the service to
-	$(DEV)/bin/python -m service.openapi > tests/service/openapi.json
+	$(DEV)/bin/python -m service.contract > tests/service/openapi.json
 
 train: $(DEV)/.installed  ## Train the shipped model on the garment photographs, 1 to 2 hours (DATA=)
 	$(DEV)/bin/lapel train --data $(DATA) --attributes $(ATTRIBUTES) \

@@ -1,11 +1,6 @@
-"""The OpenAPI contract: FastAPI's description, completed where our routes read bodies themselves.
-
-``python -m service.openapi > tests/service/openapi.json`` refreshes the stored contract, which a
-test compares with the application's own.
-"""
+"""The OpenAPI contract: FastAPI's description, completed where our routes read bodies themselves."""
 
 import json
-import sys
 from typing import Any
 
 from fastapi import FastAPI
@@ -159,16 +154,3 @@ def _examples(model: type[BaseModel]) -> list[Any]:
     examples = extra["examples"]
     assert isinstance(examples, list)
     return examples
-
-
-def main() -> None:
-    """Print the contract."""
-    from service.app import create_app
-    from service.settings import Settings
-
-    json.dump(describe(create_app(Settings())), sys.stdout, indent=2, sort_keys=True)
-    sys.stdout.write("\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -37,7 +37,7 @@ def test_the_contract_is_the_stored_one(contract: dict[str, Any]):
     stored["info"]["version"] = contract["info"]["version"]
     assert contract == stored, (
         "the contract changed; if that is meant: "
-        "python -m service.openapi > tests/service/openapi.json"
+        "python -m service.contract > tests/service/openapi.json"
     )
 
 
