@@ -1,4 +1,4 @@
-"""The OpenAPI contract: FastAPI's description, completed where our routes read bodies themselves."""
+"""The OpenAPI contract: FastAPI's description, completed where routes read bodies themselves."""
 
 import json
 from typing import Any
