@@ -49,7 +49,7 @@ async def test_figures_count_requests_by_route_template_and_images_by_batch(
     for name in ("a", "b", "c"):
         await client.put(f"/v1/garments/{name}", files={"image": photo(1)}, params={"catalog": "x"})
     await client.get("/v1/garments/gone")
-    await client.get("/nowhere/123")
+    await client.get("/nowhere/no-such-place")
     text = (await client.get("/metrics")).text
     figures = dict(re.findall(r"^(\S+) (\S+)$", text, re.MULTILINE))
     template = "/v1/garments/{garment_id}"
@@ -61,7 +61,7 @@ async def test_figures_count_requests_by_route_template_and_images_by_batch(
     assert figures["lapel_cache_misses_total"] == "1.0"
     assert figures["lapel_queue_images"] == "0.0"
     assert figures['lapel_catalog_garments{catalog="x"}'] == "3.0"
-    assert "123" not in text
+    assert "no-such-place" not in text
 
 
 async def test_two_applications_count_for_themselves(settings: Settings, tmp_path):
