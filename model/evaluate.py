@@ -7,6 +7,7 @@ one floor, and a network learns that first. Plain MAP over all other images stan
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -182,12 +183,7 @@ def _visible_accuracy(predicted: NDArray[np.float32], actual: NDArray[np.float32
 def _decoded_batches(
     files: tuple[Path, ...], encoder: Encoder, batch_size: int
 ) -> Iterator[NDArray[np.uint8]]:
-    def decoded(file: Path) -> NDArray[np.uint8]:
-        try:
-            return pixels.decode(file.read_bytes(), encoder.card.preprocessing)
-        except pixels.UndecodableImage as exc:
-            raise pixels.UndecodableImage(f"{file}: {exc.reason}") from exc
-
+    decoded = partial(pixels.decode_file, preprocessing=encoder.card.preprocessing)
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(files), batch_size):
             yield np.stack(list(pool.map(decoded, files[start : start + batch_size])))

@@ -7,6 +7,7 @@ allocated; the limit on bytes belongs to whoever reads the upload.
 """
 
 from io import BytesIO
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -85,6 +86,19 @@ def decode(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:
     # KeyError, OverflowError, zlib.error, MemoryError, ...).
     except Exception as exc:
         raise UndecodableImage("the image file is damaged or truncated") from exc
+
+
+def decode_file(file: Path, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """`decode` of a file's bytes; the message names the file.
+
+    Raises:
+        OSError: it cannot be read.
+        UndecodableImage: it is no image.
+    """
+    try:
+        return decode(file.read_bytes(), preprocessing)
+    except UndecodableImage as exc:
+        raise UndecodableImage(f"{file}: {exc.reason}") from exc
 
 
 def normalise(pixels: NDArray[np.uint8], preprocessing: Preprocessing) -> NDArray[np.float32]:

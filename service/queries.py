@@ -11,11 +11,9 @@ from api_schemas.card import AttributeCard, ModelCard
 from api_schemas.images import QueryReference
 from model.encoder import ImageEmbedding
 from model.similarity import VISIBLE_THRESHOLD, replace_value, value_vector
+from service.catalog.store import NOT_VISIBLE_SIMILARITY
 from service.errors import AttributeNotVisible, InvalidRequest, UnknownAttribute
 from service.images import Images
-
-NOT_VISIBLE_SIMILARITY = -1.0
-"""What an attribute that a garment does not show counts in a score."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

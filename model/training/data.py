@@ -87,7 +87,7 @@ def packed_pixels(
             partial, mode="w+", dtype=np.uint8, shape=(len(files), size, size, 3)
         )
         with ThreadPoolExecutor() as pool:
-            decoded = pool.map(lambda file: _decode_file(file, preprocessing), files)
+            decoded = pool.map(lambda file: pixels.decode_file(file, preprocessing), files)
             for row, image in enumerate(
                 track(decoded, description=f"decoding at {size} px", total=len(files))
             ):
@@ -96,13 +96,6 @@ def packed_pixels(
         partial.rename(path)
     mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r")
     return mapped
-
-
-def _decode_file(file: Path, preprocessing: Preprocessing) -> NDArray[np.uint8]:
-    try:
-        return pixels.decode(file.read_bytes(), preprocessing)
-    except pixels.UndecodableImage as exc:
-        raise pixels.UndecodableImage(f"{file}: {exc}") from exc
 
 
 def epoch_batches(rows: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:

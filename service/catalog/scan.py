@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from model.similarity import VISIBLE_THRESHOLD
 from service.catalog.columns import Columns, FreshColumns
-from service.catalog.store import Hit, InvalidQuery, Query, SearchResult
+from service.catalog.store import NOT_VISIBLE_SIMILARITY, Hit, InvalidQuery, Query, SearchResult
 from service.catalog.where import Where
 
 FIRST_CAPACITY = 256
@@ -129,7 +129,7 @@ class ScanIndex:
         directions = _unit(query.vectors.astype(np.float64))
         best = self._candidates(rows, directions, query)
         similarities, visible = self._exact(best, directions, query)
-        scores = _weighted(np.where(visible, similarities, -1.0), query.weights)
+        scores = _weighted(np.where(visible, similarities, NOT_VISIBLE_SIMILARITY), query.weights)
         order = sorted(range(len(best)), key=lambda i: (-scores[i], self._ids[best[i]]))
         hits = [
             Hit(
@@ -189,7 +189,9 @@ class ScanIndex:
         for i, attribute in enumerate(query.attributes):
             direction = directions[i].astype(np.float32)
             cosine = self._vectors[attribute][taken] @ direction
-            cosine = np.where(self._visible[attribute][taken], cosine, np.float32(-1))
+            cosine = np.where(
+                self._visible[attribute][taken], cosine, np.float32(NOT_VISIBLE_SIMILARITY)
+            )
             similarities[i] = cosine if few else cosine[rows]
         scores = _weighted(similarities, query.weights)
         last = np.partition(scores, len(rows) - wanted)[len(rows) - wanted]

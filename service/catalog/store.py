@@ -18,6 +18,9 @@ from pydantic import JsonValue
 
 from service.catalog.where import Where
 
+NOT_VISIBLE_SIMILARITY = -1.0
+"""What an attribute that a garment does not show counts in a score: the lowest cosine."""
+
 
 class CatalogError(Exception):
     """The catalog cannot serve; nothing is wrong with the request."""

@@ -44,10 +44,7 @@ def embed_file(encoder: Encoder, file: Path) -> ImageEmbedding:
         OSError: it cannot be read.
         UndecodableImage: it is no image; the message names the file.
     """
-    try:
-        decoded = pixels.decode(file.read_bytes(), encoder.card.preprocessing)
-    except pixels.UndecodableImage as exc:
-        raise pixels.UndecodableImage(f"{file}: {exc.reason}") from exc
+    decoded = pixels.decode_file(file, encoder.card.preprocessing)
     return encoder.encode(decoded[None])[0]
 
 
