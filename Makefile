@@ -7,12 +7,26 @@ STORE ?= lapel-data
 DATA ?= ../shared/data/garments/labels.csv
 ATTRIBUTES ?= garment_type,collar,neckline,sleeve_length,closure,pattern,color,skirt_length,pant_length,coat_length
 
+SEEDS ?= 0 1 2
+EPOCHS ?= 50
+# What the two sizes are trained with, beside the defaults of `lapel train`.
+SMALL ?= --backbone compact24 --input-size 160
+BASE ?= --backbone resnet18 --input-size 224
+RIVALS ?=
+
 SERVE := .venv
 DEV := .venv-dev
+# Another Python that has torch and the other packages trains without anything being installed:
+# make train-small TRAIN_PYTHON=python3
+TRAIN_PYTHON ?= $(DEV)/bin/python
+TRAIN_READY = $(if $(filter $(DEV)/%,$(TRAIN_PYTHON)),$(DEV)/.installed)
+PACKED := packed/garments
+TRAIN_DATA ?= $(if $(wildcard $(PACKED)/labels.csv $(PACKED).tar),$(PACKED)/labels.csv,$(DATA))
 # pip of the system installs into a bare environment, so that Debian's python3-venv is not needed.
 INSTALL = $(PYTHON) -m pip --python $(1)/bin/python install --quiet --disable-pip-version-check
 
-.PHONY: help run demo test check fix bench openapi train evaluate pictures clean
+.PHONY: help run demo test check fix bench openapi pack train train-small train-base rivals \
+  evaluate pictures clean
 
 help:  ## List these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -42,12 +56,19 @@ bench: $(DEV)/.installed  ## Measure speed and size against baselines, about 10 
 openapi: $(DEV)/.installed  ## Write the contract that a test holds the service to
 	$(DEV)/bin/python -m service.contract > tests/service/openapi.json
 
-train: $(DEV)/.installed  ## Train the shipped model on the garment photographs, 1 to 2 hours (DATA=)
-	$(DEV)/bin/lapel train --data $(DATA) --attributes $(ATTRIBUTES) \
-	  --about model/weights/about.json --work runs/first --out runs/first.onnx
-	$(DEV)/bin/lapel train --data $(DATA) --attributes $(ATTRIBUTES) \
-	  --about model/weights/about.json --start-from runs/first --epochs 5 --learning-rate 5e-4 \
-	  --work runs/lapel --out runs/lapel.onnx
+pack: $(TRAIN_READY)  ## Pack the garment photographs for another machine: packed/garments.tar (DATA=)
+	$(TRAIN_PYTHON) -m model.training.pack --data $(DATA) --out $(PACKED)
+
+train: runs/small-0.onnx  ## Train the shipped model, one seed, 1 to 2 hours (TRAIN_DATA=, EPOCHS=)
+
+# Both go on where they were stopped; what is finished is left as it is. Packed photographs are
+# used where there are any.
+train-small: $(SEEDS:%=runs/small-%.onnx)  ## Train the default size, a model a seed, into runs/ (SEEDS=, EPOCHS=, SMALL=)
+
+train-base: $(SEEDS:%=runs/base-%.onnx)  ## Train the larger size; wants a GPU (SEEDS=, EPOCHS=, BASE=)
+
+rivals: $(TRAIN_READY) $(TRAIN_DATA)  ## Train and measure every published design beside ours (RIVALS=)
+	$(TRAIN_PYTHON) -m model.training.rivals --data $(TRAIN_DATA) $(RIVALS)
 
 evaluate: $(DEV)/.installed  ## Measure the shipped model on the test split (DATA=)
 	$(DEV)/bin/lapel evaluate model/weights/lapel.onnx --data $(DATA) --split test
@@ -68,3 +89,21 @@ $(DEV)/.installed: pyproject.toml
 	$(PYTHON) -m venv --without-pip $(DEV)
 	$(call INSTALL,$(DEV)) -e '.[cpu,train,dev]'
 	touch $@
+
+runs/small-%.onnx: | $(TRAIN_READY) $(TRAIN_DATA)
+	$(call train_twice,runs/small-$*,--seed $* $(SMALL))
+
+runs/base-%.onnx: | $(TRAIN_READY) $(TRAIN_DATA)
+	$(call train_twice,runs/base-$*,--seed $* $(BASE))
+
+# From random weights, then a few epochs of whole garments at full size: place, flags.
+define train_twice
+	$(train) $(2) --epochs $(EPOCHS) --work $(1)-first --out $(1)-first.onnx
+	$(train) $(2) --start-from $(1)-first --epochs 5 --learning-rate 5e-4 --work $(1) --out $(1).onnx
+endef
+# By module, since an entry point needs an installation.
+train = $(TRAIN_PYTHON) -c 'import typer; from model.training.cli import run_train as train; typer.run(train)' \
+  --data $(TRAIN_DATA) --attributes $(ATTRIBUTES) --about model/weights/about.json
+
+$(PACKED)/labels.csv: $(wildcard $(PACKED).tar)
+	tar -xmf $(PACKED).tar -C $(dir $(PACKED))

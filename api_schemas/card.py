@@ -76,6 +76,23 @@ class RetrievalQuality(Frozen):
     recall_at_10: Probability
 
 
+class SamePhotographerShare(Frozen):
+    """How much of the first 8 hits among all other images is by the query's own photographer.
+
+    Above chance, backgrounds and light help to decide; but photographers also like certain
+    garments, so that a perfect order is above chance too.
+    """
+
+    found: Probability
+    by_chance: Probability = Field(description="their share among the query's candidates")
+    in_perfect_order: Probability = Field(
+        description="all candidates of the query's value first, in random order"
+    )
+    times_chance: float | None = Field(
+        ge=0.0, description="found / by_chance; null where by_chance is 0"
+    )
+
+
 class AttributeQuality(Frozen):
     """Measured quality of one attribute on one split."""
 
@@ -96,6 +113,13 @@ class AttributeQuality(Frozen):
     visible_accuracy: Probability | None = Field(
         description="of visible >= 0.5; null where the split has no example of both kinds"
     )
+    # The figures below came later: files written before lack them.
+    visible_roc_auc: Probability | None = Field(
+        default=None,
+        description="how often an image that shows the attribute gets a higher probability of "
+        "visible than one that does not; null as above",
+    )
+    same_photographer: SamePhotographerShare | None = None
 
 
 class Quality(Frozen):
@@ -105,6 +129,9 @@ class Quality(Frozen):
     images: int
     mean_map_other_photographers: Probability = Field(description="mean over attributes")
     weighted_map_other_photographers: Probability = Field(description="weighted by queries")
+    mean_same_photographer_times_chance: float | None = Field(
+        default=None, ge=0.0, description="mean over attributes; null where none has a figure"
+    )
     attributes: dict[str, AttributeQuality]
 
 

@@ -13,21 +13,33 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from api_schemas.card import AttributeCard, AttributeQuality, Quality, RetrievalQuality
+from api_schemas.card import (
+    AttributeCard,
+    AttributeQuality,
+    Quality,
+    RetrievalQuality,
+    SamePhotographerShare,
+)
 from model import pixels
 from model.encoder import Embeddings, Encoder
 from model.labels import LabelTable
 from model.metrics import (
+    ReliabilityBin,
     RetrievalScore,
     accuracy,
     balanced_accuracy,
     expected_calibration_error,
+    own_group_share,
+    reliability,
     retrieval_score,
+    roc_auc,
 )
 from model.similarity import VISIBLE_THRESHOLD, same_value_probability, value_probabilities
 
 Progress = Callable[[int], None]
 """Told how many images have been embedded since the last call."""
+Reader = Callable[[Path], NDArray[np.uint8]]
+"""From an image file to the network's input, (S, S, 3) uint8, RGB."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +60,28 @@ class EmbeddedTable:
 
 
 def embed_table(
-    encoder: Encoder, table: LabelTable, *, batch_size: int = 32, progress: Progress | None = None
+    encoder: Encoder,
+    table: LabelTable,
+    *,
+    batch_size: int = 32,
+    progress: Progress | None = None,
+    read: Reader | None = None,
 ) -> EmbeddedTable:
     """Embed every image of a table.
+
+    Args:
+        encoder: the model.
+        table: the labels, with their files.
+        batch_size: images per call of the network.
+        progress: told how far it is.
+        read: how a file becomes pixels; by default as it is served, `pixels.decode_file`.
 
     Raises:
         UndecodableImage: naming the first file that cannot be read.
     """
+    read = read or partial(pixels.decode_file, preprocessing=encoder.card.preprocessing)
     batches = []
-    for batch in _decoded_batches(table.files, encoder, batch_size):
+    for batch in _read_batches(table.files, read, batch_size):
         batches.append(encoder.encode(batch))
         if progress:
             progress(len(batch))
@@ -79,26 +104,58 @@ def evaluate(embedded: EmbeddedTable, attributes: tuple[AttributeCard, ...], spl
     Raises:
         ValueError: the model and the table share no attribute.
     """
-    shared = [
-        (index, attribute)
-        for index, attribute in enumerate(attributes)
-        if attribute.name in embedded.table.cells
-    ]
-    if not shared:
-        raise ValueError(
-            f"the model knows {', '.join(a.name for a in attributes)}; "
-            f"the table has {', '.join(embedded.table.attributes)}"
-        )
+    shared = shared_attributes(embedded.table, attributes)
     measured = {a.name: _attribute_quality(embedded, index, a) for index, a in shared}
     maps = np.array([m.retrieval.map_other_photographers for m in measured.values()])
+    own = [m.same_photographer.times_chance for m in measured.values() if m.same_photographer]
+    own_shares = [times for times in own if times is not None]
     queries = np.array([m.queries for m in measured.values()])
     return Quality(
         split=split,
         images=len(embedded.table),
         mean_map_other_photographers=float(maps.mean()),
         weighted_map_other_photographers=float((maps * queries).sum() / max(1, queries.sum())),
+        mean_same_photographer_times_chance=float(np.mean(own_shares)) if own_shares else None,
         attributes=measured,
     )
+
+
+def shared_attributes(
+    table: LabelTable, attributes: tuple[AttributeCard, ...]
+) -> list[tuple[int, AttributeCard]]:
+    """The model's attributes that the table has, with their place in the model's order.
+
+    Raises:
+        ValueError: there are none.
+    """
+    shared = [(index, a) for index, a in enumerate(attributes) if a.name in table.cells]
+    if not shared:
+        raise ValueError(
+            f"the model knows {', '.join(a.name for a in attributes)}; "
+            f"the table has {', '.join(table.attributes)}"
+        )
+    return shared
+
+
+def value_reliability(
+    embedded: EmbeddedTable, index: int, attribute: AttributeCard, *, bins: int = 15
+) -> tuple[ReliabilityBin, ...]:
+    """Reliability of the named value's probability, over the rows whose value the model can name.
+
+    Args:
+        embedded: the split's images.
+        index: the attribute's place in the model's order.
+        attribute: its card.
+        bins: as in `model.metrics.reliability`.
+    """
+    return reliability(*_named_values(embedded, index, attribute), bins=bins)
+
+
+def same_value_reliability(
+    embedded: EmbeddedTable, index: int, attribute: AttributeCard, *, bins: int = 15
+) -> tuple[ReliabilityBin, ...]:
+    """Reliability of the same-value probability, over pairs by different photographers."""
+    return reliability(*_same_values(embedded, index, attribute), bins=bins)
 
 
 def cross_group_pairs(
@@ -120,9 +177,9 @@ def _attribute_quality(
     global_similarities = embedded.global_vectors @ embedded.global_vectors.T
     retrieval, score = _retrieval(similarities, values, table.groups)
     named = table.value_indices(attribute.name, attribute.values)
-    probabilities = value_probabilities(space[named >= 0], attribute)
-    predicted, actual = probabilities.argmax(axis=1), named[named >= 0]
-    left, right = cross_group_pairs(values, table.groups)
+    predicted = value_probabilities(space[named >= 0], attribute).argmax(axis=1)
+    actual = named[named >= 0]
+    own = own_group_share(similarities, values, table.groups)
     return AttributeQuality(
         retrieval=retrieval,
         retrieval_random_order=_random_order(values, table.groups),
@@ -133,16 +190,43 @@ def _attribute_quality(
         value_balanced_accuracy=balanced_accuracy(predicted, actual),
         majority_accuracy=float(np.bincount(actual).max() / len(actual)) if len(actual) else 0.0,
         value_calibration_error=expected_calibration_error(
-            probabilities.max(axis=1), predicted == actual
+            *_named_values(embedded, index, attribute)
         ),
         same_value_calibration_error=expected_calibration_error(
-            np.asarray(same_value_probability(similarities[left, right], attribute)),
-            values[left] == values[right],
+            *_same_values(embedded, index, attribute)
         ),
         visible_accuracy=_visible_accuracy(
             embedded.visible[:, index], table.visible(attribute.name)
         ),
+        visible_roc_auc=_visible_roc_auc(embedded.visible[:, index], table.visible(attribute.name)),
+        same_photographer=SamePhotographerShare(
+            found=own.found,
+            by_chance=own.by_chance,
+            in_perfect_order=own.in_perfect_order,
+            times_chance=own.times_chance,
+        ),
     )
+
+
+def _named_values(
+    embedded: EmbeddedTable, index: int, attribute: AttributeCard
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(N,) probability of the value named, and whether it was right."""
+    actual = embedded.table.value_indices(attribute.name, attribute.values)
+    kept = actual >= 0
+    probabilities = value_probabilities(embedded.vectors[kept, index], attribute)
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == actual[kept]
+
+
+def _same_values(
+    embedded: EmbeddedTable, index: int, attribute: AttributeCard
+) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """(P,) same-value probability of each pair, and whether the values are the same."""
+    table, space = embedded.table, embedded.vectors[:, index]
+    values = table.value_indices(attribute.name, table.values(attribute.name))
+    left, right = cross_group_pairs(values, table.groups)
+    similarities = (space @ space.T)[left, right]
+    return same_value_probability(similarities, attribute), values[left] == values[right]
 
 
 def _retrieval(
@@ -180,13 +264,17 @@ def _visible_accuracy(predicted: NDArray[np.float32], actual: NDArray[np.float32
     return float(np.mean((predicted >= VISIBLE_THRESHOLD)[labelled] == (actual[labelled] == 1)))
 
 
-def _decoded_batches(
-    files: tuple[Path, ...], encoder: Encoder, batch_size: int
+def _visible_roc_auc(predicted: NDArray[np.float32], actual: NDArray[np.float32]) -> float | None:
+    labelled = np.isfinite(actual)
+    return roc_auc(predicted[labelled], actual[labelled] == 1)
+
+
+def _read_batches(
+    files: tuple[Path, ...], read: Reader, batch_size: int
 ) -> Iterator[NDArray[np.uint8]]:
-    decoded = partial(pixels.decode_file, preprocessing=encoder.card.preprocessing)
     with ThreadPoolExecutor() as pool:
         for start in range(0, len(files), batch_size):
-            yield np.stack(list(pool.map(decoded, files[start : start + batch_size])))
+            yield np.stack(list(pool.map(read, files[start : start + batch_size])))
 
 
 def _joined(batches: list[Embeddings], name: str) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Measures of retrieval, classification and calibration, with their formulas.
+"""Measures of retrieval, classification, calibration and detection, with their formulas.
 
 Libraries disagree about average precision's denominator; ours is the number of relevant
 candidates, over the whole ranking, as in the published attribute-retrieval protocols.
@@ -111,10 +111,45 @@ def balanced_accuracy(predicted: NDArray[np.int64], actual: NDArray[np.int64]) -
     return float(np.mean(shares)) if shares else 0.0
 
 
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """What was promised and what came true, for the rows whose probability falls into one bin."""
+
+    mean_probability: float
+    share_right: float
+    count: int
+
+
+def reliability(
+    probabilities: Floats, outcomes: NDArray[np.bool_], *, bins: int = 15
+) -> tuple[ReliabilityBin, ...]:
+    """The points of a reliability diagram, over equal-width bins; empty bins are left out.
+
+    Args:
+        probabilities: (N,) 0..1.
+        outcomes: (N,) whether it came true.
+        bins: number of bins between 0 and 1; a probability of 1 falls into the last.
+
+    >>> for point in reliability(np.array([0.9, 0.9, 0.2]), np.array([True, False, False])):
+    ...     print(point)
+    ReliabilityBin(mean_probability=0.2, share_right=0.0, count=1)
+    ReliabilityBin(mean_probability=0.9, share_right=0.5, count=2)
+    """
+    index = np.minimum((probabilities * bins).astype(int), bins - 1)
+    return tuple(
+        ReliabilityBin(
+            mean_probability=float(probabilities[index == b].mean()),
+            share_right=float(outcomes[index == b].mean()),
+            count=int((index == b).sum()),
+        )
+        for b in np.unique(index)
+    )
+
+
 def expected_calibration_error(
     probabilities: Floats, outcomes: NDArray[np.bool_], *, bins: int = 15
 ) -> float:
-    """Expected calibration error over equal-width bins.
+    """Expected calibration error over the bins of `reliability`.
 
     ECE = sum over bins of (share of rows in the bin) * |mean probability - share of outcomes|;
     0 when there are no rows.
@@ -122,11 +157,84 @@ def expected_calibration_error(
     >>> expected_calibration_error(np.array([0.9, 0.9]), np.array([True, False]), bins=10)
     0.4
     """
-    if len(probabilities) == 0:
-        return 0.0
-    index = np.minimum((probabilities * bins).astype(int), bins - 1)
-    gaps = [
-        np.mean(index == b) * abs(probabilities[index == b].mean() - outcomes[index == b].mean())
-        for b in np.unique(index)
-    ]
-    return float(np.sum(gaps))
+    points = reliability(probabilities, outcomes, bins=bins)
+    gaps = [point.count * abs(point.mean_probability - point.share_right) for point in points]
+    return float(np.sum(gaps) / max(1, len(probabilities)))
+
+
+def roc_auc(scores: Floats, actual: NDArray[np.bool_]) -> float | None:
+    """Area under the ROC curve: how often a positive scores above a negative, ties counting half.
+
+    AUC = (sum of the positives' ranks - P (P + 1) / 2) / (P N), with P positives, N negatives and
+    ranks from 1 for the lowest score, equal scores sharing their mean rank (Mann and Whitney's U).
+    None where only one kind occurs.
+
+    >>> roc_auc(np.array([0.1, 0.4, 0.4, 0.8]), np.array([False, False, True, True]))
+    0.875
+    """
+    positives = int(actual.sum())
+    negatives = len(actual) - positives
+    if not positives or not negatives:
+        return None
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_rank = np.cumsum(counts) - (counts - 1) / 2
+    above = mean_rank[place][actual].sum() - positives * (positives + 1) / 2
+    return float(above / (positives * negatives))
+
+
+@dataclass(frozen=True)
+class GroupShare:
+    """How much of the first hits is by the query's own photographer, means over queries."""
+
+    found: float
+    by_chance: float
+    in_perfect_order: float
+
+    @property
+    def times_chance(self) -> float | None:
+        """``found / by_chance``; None where nobody has two items."""
+        return self.found / self.by_chance if self.by_chance else None
+
+    @property
+    def perfect_times_chance(self) -> float | None:
+        """The same for a perfect order: what the values alone, shared by a group, bring about."""
+        return self.in_perfect_order / self.by_chance if self.by_chance else None
+
+
+def own_group_share(
+    similarities: Floats, values: NDArray[np.int64], groups: NDArray[np.int64], *, first: int = 8
+) -> GroupShare:
+    """Share of each query's first hits that belong to its own group, beside what chance gives.
+
+    Every item with a value is a query; its candidates are all other items with a value. Chance is
+    the share of its own group among its candidates. A perfect order has all items of the query's
+    value first, in random order among themselves: a group that likes a value is met more often
+    than by chance even there. With fewer than two items with a value all three are 0.
+
+    Args:
+        similarities: (N, N), row = query.
+        values: (N,) value index, -1 where there is none.
+        groups: (N,) photographer of each item.
+        first: hits looked at; all candidates where there are fewer.
+
+    >>> alike = np.array([[0, 3, 2, 1], [3, 0, 2, 1], [2, 1, 0, 3], [2, 1, 3, 0]])
+    >>> share = own_group_share(alike, np.array([0, 0, 0, 0]), np.array([5, 5, 6, 6]), first=1)
+    >>> share.found, round(share.by_chance, 3), round(share.times_chance, 3)
+    (1.0, 0.333, 3.0)
+    """
+    labelled = np.flatnonzero(values >= 0)
+    shares = []
+    for query in labelled if len(labelled) > 1 else ():
+        candidates = labelled[labelled != query]
+        own = groups[candidates] == groups[query]
+        relevant = values[candidates] == values[query]
+        hits = np.argsort(-similarities[query, candidates], kind="stable")[:first]
+        filled = min(int(relevant.sum()), len(hits))
+        perfect = filled * _mean(own[relevant]) + (len(hits) - filled) * _mean(own[~relevant])
+        shares.append((own[hits].mean(), own.mean(), perfect / len(hits)))
+    found, by_chance, in_perfect_order = np.mean(shares, axis=0) if shares else (0.0, 0.0, 0.0)
+    return GroupShare(float(found), float(by_chance), float(in_perfect_order))
+
+
+def _mean(flags: NDArray[np.bool_]) -> float:
+    return float(flags.mean()) if len(flags) else 0.0

@@ -5,6 +5,7 @@ a fresh one read the same. A similarity exists only between two attributes that 
 """
 
 # ruff: noqa: N818  -- named for the problem the caller is told about
+import math
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, TypeVar, overload
 from weakref import ReferenceType, WeakKeyDictionary, ref
@@ -57,17 +58,9 @@ def compare(
     spaces = _spaces(card)
     chosen = [spaces.index(name) for name in names]
     in_a, in_b = spaces.readings(a), spaces.readings(b)
-    cosines = np.einsum("ad,ad->a", a.vectors, b.vectors)  # (A,)
-    # Unit vectors in float32 give cosines up to 1.0000001; np.clip would take four times as long.
-    cosines = np.maximum(np.minimum(cosines, 1.0), -1.0)
-    similarities = cosines.tolist()
-    probabilities = _sigmoid(spaces.slopes * cosines + spaces.intercepts).tolist()
-    return [
-        AttributeComparison(spaces.names[i], similarities[i], probabilities[i], in_a[i], in_b[i])
-        if in_a[i].value is not None and in_b[i].value is not None
-        else AttributeComparison(spaces.names[i], None, None, in_a[i], in_b[i])
-        for i in chosen
-    ]
+    # One product of arrays, then plain numbers: ten of them are through before NumPy has begun.
+    cosines = np.einsum("ad,ad->a", a.vectors, b.vectors).tolist()  # (A,)
+    return [spaces.compared(i, cosines[i], in_a[i], in_b[i]) for i in chosen]
 
 
 def read_values(embedding: ImageEmbedding, card: ModelCard) -> list[ValueReading]:
@@ -169,8 +162,7 @@ class _Spaces:
             self._scaled_prototypes[row, :count] = attribute.scale * _prototypes(attribute)
             self._padding[row, count:] = -np.inf
         fits = [attribute.same_value for attribute in card.attributes]
-        self.slopes = np.array([fit.slope for fit in fits])
-        self.intercepts = np.array([fit.intercept for fit in fits])
+        self._fits = [(fit.slope, fit.intercept) for fit in fits]
         self._readings: WeakKeyDictionary[ImageEmbedding, tuple[ValueReading, ...]] = (
             WeakKeyDictionary()
         )
@@ -182,6 +174,18 @@ class _Spaces:
             raise UnknownAttribute(
                 f"the model has no attribute {name!r}; it has {', '.join(self.names)}"
             ) from None
+
+    def compared(
+        self, index: int, cosine: float, a: ValueReading, b: ValueReading
+    ) -> AttributeComparison:
+        """Two images in one attribute."""
+        if a.value is None or b.value is None:
+            return AttributeComparison(self.names[index], None, None, a, b)
+        # Unit vectors in float32 give cosines up to 1.0000001.
+        similarity = 1.0 if cosine > 1.0 else -1.0 if cosine < -1.0 else cosine
+        slope, intercept = self._fits[index]
+        probability = 0.5 * (1.0 + math.tanh(0.5 * (slope * similarity + intercept)))
+        return AttributeComparison(self.names[index], similarity, probability, a, b)
 
     def readings(self, image: ImageEmbedding) -> tuple[ValueReading, ...]:
         """An image's readings, remembered for as long as its embedding lives.

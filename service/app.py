@@ -91,8 +91,10 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
 
 def configure_logging(settings: Settings) -> None:
     """One line per message on standard error."""
-    # Not in the line, and gathered for every request otherwise.
+    # Not in the line, and gathered for every request otherwise: thread, process, and the place in
+    # the code (the documented switch for that is `_srcfile`).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api_schemas.card import ModelCard
-from model.encoder import Embeddings, Encoder, ImageEmbedding
+from model.encoder import Encoder, ImageEmbedding
 from service.batcher import Batcher
 from service.cache import Cache, LruCache
 from service.catalog.embedded import EmbeddedCatalog
@@ -20,6 +20,7 @@ from service.embedder import Embedder
 from service.images import Images
 from service.ingest import Ingest
 from service.metrics import Levels, Metrics
+from service.piecewise import PiecewiseEncoder
 from service.routes.answers import identity
 from service.settings import BYTES_PER_MIB, Settings
 
@@ -64,13 +65,6 @@ async def open_services(
     metrics = metrics or Metrics()
     encoder = Encoder.load(settings.model_path, threads=settings.onnx_threads or None)
     cache = LruCache(settings.cache_mib * BYTES_PER_MIB)
-    batcher: Batcher[NDArray[np.uint8], ImageEmbedding] = Batcher(
-        lambda pixels: _encode(encoder, pixels),
-        max_batch=settings.batch_max_images,
-        wait_ms=settings.batch_wait_ms,
-        queue_size=settings.queue_max_images,
-        on_batch=metrics.batch,
-    )
     async with contextlib.AsyncExitStack() as stack:
         catalog = await EmbeddedCatalog.open(
             settings.store,
@@ -80,6 +74,14 @@ async def open_services(
             store_images=settings.store_images,
         )
         stack.push_async_callback(catalog.close)
+        network = stack.enter_context(PiecewiseEncoder.of(encoder, settings.model_path))
+        batcher: Batcher[NDArray[np.uint8], ImageEmbedding] = Batcher(
+            network.encode,
+            max_batch=settings.batch_max_images,
+            wait_ms=settings.batch_wait_ms,
+            queue_size=settings.queue_max_images,
+            on_batch=metrics.batch,
+        )
         await stack.enter_async_context(batcher)
         embedder = await stack.enter_async_context(
             Embedder(encoder, batcher, cache, decode_threads=settings.decode_threads)
@@ -100,10 +102,6 @@ async def open_services(
             images=images,
             ingest=Ingest(images, catalog),
         )
-
-
-def _encode(encoder: Encoder, pixels: list[NDArray[np.uint8]]) -> Embeddings:
-    return encoder.encode(np.stack(pixels))
 
 
 def _levels(

@@ -18,6 +18,7 @@ from model.labels import LabelTable, LabelTableError, read_labels
 from model.pixels import UndecodableImage
 from model.training.backbones import BACKBONES
 from model.training.data import GENTLE
+from model.training.designs.registry import DESIGNS
 from model.training.export import About, ExportError, export
 from model.training.losses import LossWeights
 from model.training.train import Run, TrainConfig, load_run, train
@@ -36,6 +37,11 @@ _LOSSES = {
     Recipe.PROTOTYPES_SUPCON: LossWeights(),
     Recipe.TRIPLET: LossWeights(prototypes=0.0, supcon=0.0, triplet=1.0),
 }
+
+_DESIGNS_HELP = "\n\n".join(
+    ["The network, trained with the losses it was published with:"]
+    + [f"- {name}: {design.summary}." for name, design in DESIGNS.items()]
+)
 
 Data = Annotated[
     Path,
@@ -75,11 +81,18 @@ def run_train(
     work: Work = None,
     about: AboutFile = None,
     group_column: GroupColumn = "photographer",
+    design: Annotated[str, typer.Option(help=_DESIGNS_HELP)] = "lapel",
     backbone: Annotated[str, typer.Option(help=f"Trunk: {', '.join(BACKBONES)}.")] = "compact24",
     pretrained: Annotated[
         bool, typer.Option(help="Start from torchvision's weights (downloads them).")
     ] = False,
-    loss: Annotated[Recipe, typer.Option(help="What to train with.")] = Recipe.PROTOTYPES_SUPCON,
+    loss: Annotated[
+        Recipe | None,
+        typer.Option(
+            help="What to train with, instead of prototypes+supcon (design lapel) or what the "
+            "design was published with (the others, which have no prototypes)."
+        ),
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1)] = TrainConfig.epochs,
     batch_size: Annotated[int, typer.Option(min=2)] = TrainConfig.batch_size,
     input_size: Annotated[int, typer.Option(min=32, help="Pixels.")] = TrainConfig.input_size,
@@ -105,9 +118,10 @@ def run_train(
     Shows loss and validation MAP as it goes; stop it any time and run the same line to go on.
     """
     config = TrainConfig(
+        design=design,
         backbone=backbone,
         pretrained=pretrained,
-        losses=_LOSSES[loss],
+        losses=_LOSSES[loss] if loss else None,
         epochs=epochs,
         batch_size=batch_size,
         input_size=input_size,

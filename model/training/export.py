@@ -31,7 +31,8 @@ from model.encoder import Encoder
 from model.evaluate import EmbeddedTable, Progress, cross_group_pairs, embed_table, evaluate
 from model.labels import LabelTable
 from model.pixels import normalise
-from model.training.asen import INITIAL_SCALE, Asen
+from model.training.asen import INITIAL_SCALE, ValueHead
+from model.training.designs.registry import design_named
 from model.training.train import Run
 
 PARITY_TOLERANCE: Final = 1e-4  # largest difference allowed between the two unit vectors
@@ -105,7 +106,7 @@ def export(
         serving = Serving(run.network)
         encoder = _written(serving, _first_card(run, about), partial)
         train = embed_table(encoder, table.split("train"), progress=progress)
-        serving.centres.copy_(torch.from_numpy(_centres(train, encoder.card)))
+        serving.centres = torch.from_numpy(_centres(train, encoder.card))
         card = _with_prototypes(
             encoder.card, serving.centred(torch.from_numpy(train.vectors)), train
         )
@@ -135,13 +136,12 @@ class Serving(nn.Module):
     by the card's prototypes, so the file holds no value head.
     """
 
-    centres: Tensor  # (A, D)
+    centres: Tensor  # (A, D), or zero as long as they are not known
 
-    def __init__(self, network: Asen) -> None:
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network.eval()
-        shape = (len(network.config.value_counts), network.config.embedding_dimension)
-        self.register_buffer("centres", torch.zeros(shape))
+        self.register_buffer("centres", torch.zeros(1, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, S, S) normalised -> the tensors named in ``OUTPUTS``."""
@@ -271,9 +271,8 @@ def _write_card(path: Path, card: ModelCard) -> None:
 
 
 def _first_card(run: Run, about: About) -> ModelCard:
-    values = run.network.values
-    prototypes = values.unit_prototypes().detach().numpy()
-    scales = values.log_scale.detach().exp().tolist()
+    dimension = design_named(run.config.design).branches * run.config.embedding_dimension
+    prototypes, scales = _first_prototypes(run, dimension)
     attributes = tuple(
         _attribute_card(name, names, prototypes[row, : len(names)], scales[row], about.attributes)
         for row, (name, names) in enumerate(zip(run.attributes, run.value_names, strict=True))
@@ -282,9 +281,9 @@ def _first_card(run: Run, about: About) -> ModelCard:
         name=about.name,
         version=about.version,
         licence=about.licence,
-        design="asen-v2",
+        design=run.config.design,
         backbone=run.config.backbone,
-        embedding_dimension=run.config.embedding_dimension,
+        embedding_dimension=dimension,
         preprocessing=run.config.preprocessing(),
         attributes=attributes,
         provenance=Provenance(
@@ -295,6 +294,16 @@ def _first_card(run: Run, about: About) -> ModelCard:
             left_out_values=run.left_out_values,
         ),
     )
+
+
+def _first_prototypes(run: Run, dimension: int) -> tuple[NDArray[np.float32], list[float]]:
+    """(A, V, D) and a scale per attribute: the value head's, or mere places for fitted ones."""
+    head = getattr(run.network, "values", None)
+    if isinstance(head, ValueHead):
+        return head.unit_prototypes().detach().numpy(), head.log_scale.detach().exp().tolist()
+    most = max(len(names) for names in run.value_names)
+    prototypes = np.zeros((len(run.attributes), most, dimension), np.float32)
+    return prototypes, [INITIAL_SCALE] * len(run.attributes)
 
 
 def _attribute_card(

@@ -26,7 +26,8 @@ class LossWeights:
 
     prototypes: float = 1.0
     supcon: float = 0.5
-    triplet: float = 0.0
+    triplet: float = 0.0  # over the triplets a semi-hard miner finds
+    all_triplets: float = 0.0  # over all of a batch
     visibility: float = 0.5
     label_smoothing: float = 0.1
     supcon_temperature: float = 0.1
@@ -73,27 +74,75 @@ class AttributeLoss(nn.Module):
                 embeddings.value_logits, values, self.value_weights, parts.label_smoothing
             )
         if parts.supcon:
-            total = total + parts.supcon * self._per_attribute(self.supcon, embeddings, values)
+            total = total + parts.supcon * mean_over_attributes(
+                self.supcon, embeddings.vectors, values
+            )
         if parts.triplet:
             total = total + parts.triplet * self._mined_triplets(embeddings, values)
+        if parts.all_triplets:
+            total = total + parts.all_triplets * cosine_triplets(
+                embeddings.vectors, values, parts.triplet_margin
+            )
         return total
-
-    def _per_attribute(
-        self, loss: Callable[[Tensor, Tensor], Tensor], embeddings: Embeddings, values: Tensor
-    ) -> Tensor:
-        terms = [
-            loss(vectors[labels >= 0], labels[labels >= 0])
-            for vectors, labels in zip(embeddings.vectors.unbind(1), values.unbind(1), strict=True)
-            if (labels >= 0).sum() > 1
-        ]
-        return torch.stack(terms).mean() if terms else embeddings.vectors.sum() * 0.0
 
     def _mined_triplets(self, embeddings: Embeddings, values: Tensor) -> Tensor:
         def mined(vectors: Tensor, labels: Tensor) -> Tensor:
             loss: Tensor = self.triplet(vectors, labels, self.triplet_miner(vectors, labels))
             return loss
 
-        return self._per_attribute(mined, embeddings, values)
+        return mean_over_attributes(mined, embeddings.vectors, values)
+
+
+def mean_over_attributes(
+    loss: Callable[[Tensor, Tensor], Tensor], vectors: Tensor, values: Tensor
+) -> Tensor:
+    """Mean of a loss over the attributes with two labels or more; 0 where none has.
+
+    Args:
+        loss: from one attribute's labelled vectors (N, D) and labels (N,) to a scalar.
+        vectors: (B, A, D).
+        values: (B, A), ``UNLABELLED`` where there is none.
+    """
+    terms = [
+        loss(space[labels >= 0], labels[labels >= 0])
+        for space, labels in zip(vectors.unbind(1), values.unbind(1), strict=True)
+        if (labels >= 0).sum() > 1
+    ]
+    return torch.stack(terms).mean() if terms else vectors.sum() * 0.0
+
+
+def cosine_triplets(vectors: Tensor, values: Tensor, margin: float) -> Tensor:
+    """`triplet_loss` of cosines, (B, A, D) unit vectors, averaged over attributes."""
+
+    def triplets(space: Tensor, labels: Tensor) -> Tensor:
+        return triplet_loss(space @ space.T, labels, margin)
+
+    return mean_over_attributes(triplets, vectors, values)
+
+
+def triplet_loss(similarity: Tensor, labels: Tensor, margin: float) -> Tensor:
+    """Triplet loss over all triplets, max(0, margin - s(anchor, positive) + s(anchor, negative)).
+
+    Averaged over the triplets of each value, then over values: what ASEN's published sampling
+    gives on average, which draws a value first, then two garments of it and one of another.
+
+    Args:
+        similarity: (N, N).
+        labels: (N,).
+        margin: in units of similarity.
+
+    Returns:
+        Scalar; 0 where no triplet can be made.
+    """
+    same = labels.unsqueeze(1) == labels.unsqueeze(0)
+    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
+    triplet = (same & ~itself).unsqueeze(2) & ~same.unsqueeze(1)  # (anchor, positive, negative)
+    hinge = (margin - similarity.unsqueeze(2) + similarity.unsqueeze(1)).relu()
+    of_value = same.to(hinge.dtype)  # a row per anchor; garments of one value have the same row
+    loss = of_value @ (hinge * triplet).sum(dim=(1, 2))  # (N,), of the anchor's whole value
+    count = of_value @ triplet.sum(dim=(1, 2)).to(hinge.dtype)
+    weight = (count > 0) / of_value.sum(dim=1)  # 1 in all for a value that has triplets
+    return (weight * loss / count.clamp_min(1)).sum() / weight.sum().clamp_min(1)
 
 
 def prototype_loss(

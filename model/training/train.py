@@ -5,6 +5,7 @@ from a generator seeded by (seed, epoch), and a checkpoint holds all that carrie
 What is validated and exported is the exponential moving average of the weights.
 """
 
+import copy
 import ctypes
 import json
 import math
@@ -27,7 +28,7 @@ from api_schemas.card import Preprocessing
 from model import pixels
 from model.labels import LabelTable
 from model.metrics import retrieval_score
-from model.training.asen import Asen, NetworkConfig
+from model.training.asen import NetworkConfig
 from model.training.data import (
     Augmentation,
     Targets,
@@ -35,6 +36,8 @@ from model.training.data import (
     epoch_batches,
     packed_pixels,
 )
+from model.training.designs.registry import design_named
+from model.training.designs.rival import OwnLoss, Staged
 from model.training.losses import AttributeLoss, LossWeights, balanced_value_weights
 
 MEAN: Final = (0.485, 0.456, 0.406)  # ImageNet's, so that pretrained trunks fit
@@ -48,6 +51,7 @@ PACK_MARGIN: Final = (
 class TrainConfig:
     """Everything that decides a training run; saved beside its checkpoint."""
 
+    design: str = "lapel"
     backbone: str = "compact24"
     pretrained: bool = False
     embedding_dimension: int = 64
@@ -67,7 +71,7 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"
     start_from: str = ""  # work folder whose best epoch gives the first weights
-    losses: LossWeights = field(default_factory=LossWeights)
+    losses: LossWeights | None = None  # None: what the design was published with
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def preprocessing(self) -> Preprocessing:
@@ -75,6 +79,21 @@ class TrainConfig:
         return Preprocessing.model_validate(
             {"input_size": self.input_size, "fit": self.fit, "mean": MEAN, "std": STD}
         )
+
+    def loss_weights(self) -> LossWeights:
+        """The losses given, or else the design's own.
+
+        Raises:
+            ValueError: unknown design, or values to be learnt without a value head.
+        """
+        design = design_named(self.design)
+        losses = self.losses or design.losses
+        if losses.prototypes and not design.value_head:
+            raise ValueError(
+                f"losses.prototypes is {losses.prototypes}, but design {self.design!r} has no "
+                "value head to train with it; give 0"
+            )
+        return losses
 
     def size_at(self, epoch: int) -> int:
         """Side of the training pictures in an epoch, a multiple of the trunk's stride."""
@@ -87,7 +106,7 @@ class TrainConfig:
 class Run:
     """A training run's outcome: the averaged network and what it learnt from."""
 
-    network: Asen
+    network: nn.Module
     config: TrainConfig
     attributes: tuple[str, ...]
     value_names: tuple[tuple[str, ...], ...]
@@ -104,6 +123,7 @@ def train(
     *,
     console: Console | None = None,
     after_epoch: Callable[[int], None] | None = None,
+    pack_folder: Path | None = None,
 ) -> Run:
     """Train on the table's ``train`` split, choosing the epoch by MAP on its ``valid`` split.
 
@@ -112,25 +132,35 @@ def train(
     Args:
         table: labels with both splits.
         config: the recipe.
-        work_folder: checkpoints, packed photographs and history go here.
+        work_folder: checkpoints and history go here.
         console: where progress is shown; default stderr.
         after_epoch: called with the epoch just checkpointed.
+        pack_folder: packed photographs go here, for several runs to share; default the work folder.
 
     Raises:
         LabelTableError: a split is missing.
-        ValueError: the folder holds a run of another configuration.
+        ValueError: the folder holds a run of another configuration, or the configuration
+            names what does not exist.
     """
     _keep_freed_memory()
-    return _Loop(table, config, work_folder, console or Console(stderr=True)).run(after_epoch)
+    console = console or Console(stderr=True)
+    return _Loop(table, config, work_folder, console, pack_folder).run(after_epoch)
 
 
 class _Loop:
     """State of a run in progress."""
 
     def __init__(
-        self, table: LabelTable, config: TrainConfig, folder: Path, console: Console
+        self,
+        table: LabelTable,
+        config: TrainConfig,
+        folder: Path,
+        console: Console,
+        pack_folder: Path | None,
     ) -> None:
         self.config, self.folder, self.console = config, folder, console
+        self.stage_ends = design_named(config.design).last_epochs(config.epochs)
+        losses = config.loss_weights()
         self.device = choose_device(config.device)
         self.training, self.validation = table.split("train"), table.split("valid")
         self.value_names = tuple(
@@ -138,27 +168,27 @@ class _Loop:
             for a in table.attributes
         )
         self.targets = Targets.of(self.training, self.value_names)
-        self._pack()
+        self._pack(pack_folder or folder)
         torch.manual_seed(config.seed)
-        self.network = Asen(_network_config(config, self.value_names)).to(self.device)
+        self.network = _new_network(config, self.value_names).to(self.device)
         self.network.to(memory_format=torch.channels_last)
         if config.start_from:
-            self.network.load_state_dict(_first_weights(Path(config.start_from), self.value_names))
+            self.network.load_state_dict(_first_weights(config, self.value_names))
         self.average = WeightAverage(self.network, config.ema_decay)
         counts = self.targets.value_counts()
-        self.loss = AttributeLoss(config.losses, balanced_value_weights(counts)).to(self.device)
+        self.loss = AttributeLoss(losses, balanced_value_weights(counts)).to(self.device)
         self.optimizer = torch.optim.AdamW(
             _decay_groups(self.network, config.weight_decay), lr=config.learning_rate
         )
         self.scaler = torch.amp.GradScaler(enabled=self.device.type == "cuda")
         self.epoch, self.best, self.history = 0, -1.0, list[dict[str, Any]]()
 
-    def _pack(self) -> None:
+    def _pack(self, folder: Path) -> None:
         at_input = self.config.preprocessing()
         larger = round(self.config.input_size * PACK_MARGIN / 16) * 16
         at_pack = at_input.model_copy(update={"input_size": larger})
-        self.pixels = packed_pixels(self.training.files, at_pack, self.folder)
-        self.validation_pixels = packed_pixels(self.validation.files, at_input, self.folder)
+        self.pixels = packed_pixels(self.training.files, at_pack, folder)
+        self.validation_pixels = packed_pixels(self.validation.files, at_input, folder)
 
     def run(self, after_epoch: Callable[[int], None] | None) -> Run:
         """Train what is left, then return the best epoch."""
@@ -178,6 +208,7 @@ class _Loop:
         return load_run(self.folder)
 
     def _one_epoch(self, bar: Progress) -> dict[str, Any]:
+        self._enter_stage()
         config, size = self.config, self.config.size_at(self.epoch)
         generator = torch.Generator().manual_seed(config.seed * 100_003 + self.epoch)
         torch.manual_seed(config.seed * 100_003 + self.epoch)  # dropout
@@ -214,6 +245,22 @@ class _Loop:
             entry["maps"] = maps
         return entry
 
+    def _enter_stage(self) -> None:
+        """Tell the network; a new stage starts a new average, and the best epoch is one of its."""
+        if not isinstance(self.network, Staged):
+            return
+        stage = self._stage()
+        self.network.enter_stage(stage)
+        if stage and self.epoch == self.stage_ends[stage - 1]:
+            self.average = WeightAverage(self.network, self.config.ema_decay)
+            self.best = -1.0
+        staged = self.average.network
+        assert isinstance(staged, Staged)
+        staged.enter_stage(stage)
+
+    def _stage(self) -> int:
+        return sum(self.epoch >= end for end in self.stage_ends[:-1])
+
     def _step(self, rows: Tensor, size: int, generator: torch.Generator) -> float:
         images = torch.from_numpy(self.pixels[np.sort(rows.numpy())]).to(self.device)
         rows = rows.sort().values
@@ -221,13 +268,16 @@ class _Loop:
         images = normalise(augment(images, size, self.config.augmentation, generator))
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
-            embeddings = self.network(images)
+            if isinstance(self.network, OwnLoss):
+                embeddings, terms = self.network.embed_with_terms(images)
+            else:
+                embeddings, terms = self.network(images), {}
         embeddings = type(embeddings)(*(tensor.float() for tensor in embeddings))
-        loss = self.loss(
-            embeddings,
-            self.targets.values[rows].to(self.device),
-            self.targets.visible[rows].to(self.device),
-        )
+        values = self.targets.values[rows].to(self.device)
+        loss = self.loss(embeddings, values, self.targets.visible[rows].to(self.device))
+        if isinstance(self.network, OwnLoss):
+            terms = {name: tensor.float() for name, tensor in terms.items()}
+            loss = loss + self.network.own_loss(terms, values)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimizer)
@@ -238,15 +288,17 @@ class _Loop:
         return float(loss.detach())
 
     def _learning_rate(self, epoch: float) -> float:
-        config = self.config
+        config, stage = self.config, self._stage()
+        start = self.stage_ends[stage - 1] if stage else 0  # each stage warms up and cools down
+        epoch, epochs = epoch - start, self.stage_ends[stage] - start
         if epoch < config.warmup_epochs:
             return config.learning_rate * (epoch + 0.05) / config.warmup_epochs
-        done = (epoch - config.warmup_epochs) / max(1e-9, config.epochs - config.warmup_epochs)
+        done = (epoch - config.warmup_epochs) / max(1e-9, epochs - config.warmup_epochs)
         return config.learning_rate * (0.005 + 0.995 * (1 + math.cos(math.pi * done)) / 2)
 
     def _checkpoint(self) -> None:
         state = {
-            "config": _as_json(self.config),
+            "config": as_json(self.config),
             "attributes": self.training.attributes,
             "value_names": self.value_names,
             "left_out_values": _left_out(self.training, self.value_names),
@@ -265,7 +317,7 @@ class _Loop:
             self.best = state["best"] = score
             _save(state["average"], self.folder / "best.pt")
         _save(state, self.folder / "last.pt")
-        (self.folder / "config.json").write_text(_as_json(self.config))
+        (self.folder / "config.json").write_text(as_json(self.config))
         (self.folder / "history.json").write_text(json.dumps(self.history, indent=1))
 
     def _resume(self) -> None:
@@ -273,7 +325,9 @@ class _Loop:
         if not path.exists():
             return
         state = torch.load(path, map_location=self.device, weights_only=True)
-        if state["config"] != _as_json(self.config) or state["value_names"] != self.value_names:
+        config = TypeAdapter(TrainConfig).validate_json(state["config"])
+        same = as_json(config) == as_json(self.config)  # once more, for fields added since
+        if not same or state["value_names"] != self.value_names:
             raise ValueError(
                 f"{self.folder} holds a run of another configuration or table; "
                 "give another work folder, or remove it to start over"
@@ -296,7 +350,7 @@ def load_run(work_folder: Path) -> Run:
     state = torch.load(work_folder / "last.pt", map_location="cpu", weights_only=True)
     config = TypeAdapter(TrainConfig).validate_json(state["config"])
     value_names = tuple(tuple(names) for names in state["value_names"])
-    network = Asen(replace(_network_config(config, value_names), pretrained=False))
+    network = _new_network(replace(config, pretrained=False), value_names)
     network.load_state_dict(
         torch.load(work_folder / "best.pt", map_location="cpu", weights_only=True)
     )
@@ -313,27 +367,31 @@ def load_run(work_folder: Path) -> Run:
 
 
 def _first_weights(
-    work_folder: Path, value_names: tuple[tuple[str, ...], ...]
+    config: TrainConfig, value_names: tuple[tuple[str, ...], ...]
 ) -> dict[str, Tensor]:
-    earlier = load_run(work_folder)
+    earlier = load_run(Path(config.start_from))
+    if earlier.config.design != config.design:
+        raise ValueError(
+            f"{config.start_from} trained design {earlier.config.design!r}, not {config.design!r}"
+        )
     if earlier.value_names != value_names:
-        raise ValueError(f"{work_folder} learnt other attributes or values than this table has")
-    return earlier.network.state_dict()
+        raise ValueError(
+            f"{config.start_from} learnt other attributes or values than this table has"
+        )
+    weights: dict[str, Tensor] = earlier.network.state_dict()
+    return weights
 
 
 class WeightAverage:
     """Exponential moving average of a network's weights and running statistics."""
 
-    def __init__(self, network: Asen, decay: float) -> None:
-        self.network = Asen(replace(network.config, pretrained=False))
-        self.network.to(next(network.parameters()).device)
-        self.network.to(memory_format=torch.channels_last)
-        self.network.load_state_dict(network.state_dict())
-        self.network.requires_grad_(False).eval()
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = copy.deepcopy(network).requires_grad_(False).eval()
+        self.network.zero_grad()
         self.decay, self.steps = decay, 0
 
     @torch.no_grad()
-    def update(self, network: Asen) -> None:
+    def update(self, network: nn.Module) -> None:
         """Move towards the network; the first steps move faster, so that the start is forgotten."""
         self.steps += 1
         weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
@@ -346,7 +404,7 @@ class WeightAverage:
 
 
 def validation_maps(
-    network: Asen,
+    network: nn.Module,
     packed: NDArray[np.uint8],
     table: LabelTable,
     value_names: tuple[tuple[str, ...], ...],
@@ -365,7 +423,10 @@ def validation_maps(
 
 @torch.no_grad()
 def embed_packed(
-    network: Asen, packed: NDArray[np.uint8], preprocessing: Preprocessing, batch_size: int = 128
+    network: nn.Module,
+    packed: NDArray[np.uint8],
+    preprocessing: Preprocessing,
+    batch_size: int = 128,
 ) -> NDArray[np.float32]:
     """(N, S, S, 3) uint8 -> vectors (N, A, D) float32, in evaluation mode."""
     device = next(network.parameters()).device
@@ -394,6 +455,10 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
+
+
+def _new_network(config: TrainConfig, value_names: tuple[tuple[str, ...], ...]) -> nn.Module:
+    return design_named(config.design).build(_network_config(config, value_names))
 
 
 def _network_config(config: TrainConfig, value_names: tuple[tuple[str, ...], ...]) -> NetworkConfig:
@@ -425,7 +490,9 @@ def _decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any
     ]
 
 
-def _as_json(config: TrainConfig) -> str:
+def as_json(config: TrainConfig) -> str:
+    """The configuration as it is saved, with the losses that hold for it."""
+    config = replace(config, losses=config.loss_weights())
     return json.dumps(asdict(config), indent=1)
 
 

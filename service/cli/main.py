@@ -28,6 +28,8 @@ COMMANDS: Final = {
     "model": "service.cli.card:commands",
     "evaluate": "service.cli.evaluate:evaluate",
     "pictures": "service.cli.pictures:pictures",
+    "report": "service.cli.report:report",
+    "protocol-labels": "service.cli.protocol_labels:protocol_labels",
 }
 ENTRY_POINTS: Final = "lapel.commands"
 """Other rooms announce their commands here: a name, and `module:function`."""

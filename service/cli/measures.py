@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from api_schemas.card import AttributeQuality, Quality, RetrievalQuality
+from model.further import FurtherTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,12 @@ class Sheet:
 
 def quality_tables(quality: Quality) -> list[Table]:
     """For a terminal."""
-    return [_terminal(sheet) for sheet in sheets(quality)]
+    return [terminal_table(sheet) for sheet in sheets(quality)]
 
 
 def quality_markdown(quality: Quality) -> str:
     """For a document."""
-    return "\n\n".join(_markdown(sheet) for sheet in sheets(quality))
+    return "\n\n".join(markdown_table(sheet) for sheet in sheets(quality))
 
 
 def sheets(quality: Quality) -> tuple[Sheet, Sheet]:
@@ -36,7 +37,7 @@ def sheets(quality: Quality) -> tuple[Sheet, Sheet]:
         f"({quality.split} split, {quality.images} images)",
         (
             *("attribute", "MAP", "random", "global", "R@1", "R@5", "R@10", "MAP all"),
-            *("queries", "left out"),
+            *("own hits", "queries", "left out"),
         ),
         (
             *((name, *_retrieval(figures)) for name, figures in measured),
@@ -45,7 +46,10 @@ def sheets(quality: Quality) -> tuple[Sheet, Sheet]:
     )
     values = Sheet(
         f"naming the value ({quality.split} split)",
-        ("attribute", "accuracy", "commonest", "balanced", "ECE", "same-value ECE", "visible"),
+        (
+            *("attribute", "accuracy", "commonest", "balanced", "ECE", "same-value ECE"),
+            *("visible", "visible AUC"),
+        ),
         tuple((name, *_values(figures)) for name, figures in measured),
     )
     return retrieval, values
@@ -61,6 +65,7 @@ def _retrieval(measured: AttributeQuality) -> tuple[str, ...]:
         _figure(own.recall_at_5),
         _figure(own.recall_at_10),
         _figure(own.map_all),
+        _short(measured.same_photographer and measured.same_photographer.times_chance),
         str(measured.queries),
         str(measured.queries_without_relevant),
     )
@@ -72,13 +77,16 @@ def _means(quality: Quality) -> list[tuple[str, ...]]:
     queries = [each.queries for each in every]
     counts = (str(sum(queries)), str(sum(each.queries_without_relevant for each in every)))
     rows = []
-    for name, own, weights in (
-        ("mean", quality.mean_map_other_photographers, [1] * len(every)),
-        ("weighted mean", quality.weighted_map_other_photographers, queries),
+    own_hits = quality.mean_same_photographer_times_chance
+    for name, own, weights, times in (
+        ("mean", quality.mean_map_other_photographers, [1] * len(every), own_hits),
+        ("weighted mean", quality.weighted_map_other_photographers, queries, None),
     ):
         random = _weighted([each.retrieval_random_order for each in every], weights)
         general = _weighted([each.retrieval_global_embedding for each in every], weights)
-        rows.append((name, *map(_figure, (own, random, general)), *[""] * 4, *counts))
+        rows.append(
+            (name, *map(_figure, (own, random, general)), *[""] * 4, _short(times), *counts)
+        )
     return rows
 
 
@@ -94,15 +102,20 @@ def _values(measured: AttributeQuality) -> tuple[str, ...]:
         _figure(measured.value_balanced_accuracy),
         _figure(measured.value_calibration_error),
         _figure(measured.same_value_calibration_error),
-        "" if measured.visible_accuracy is None else _figure(measured.visible_accuracy),
+        _figure(measured.visible_accuracy),
+        _figure(measured.visible_roc_auc),
     )
 
 
-def _figure(value: float) -> str:
-    return f"{value:.3f}"
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
-def _terminal(sheet: Sheet) -> Table:
+def _short(times: float | None) -> str:
+    return "" if times is None else f"{times:.2f}"
+
+
+def terminal_table(sheet: Sheet | FurtherTable) -> Table:
     # Tight enough for ten columns in a terminal of 80.
     table = Table(
         title=f"\n{sheet.title}", title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False
@@ -115,7 +128,7 @@ def _terminal(sheet: Sheet) -> Table:
     return table
 
 
-def _markdown(sheet: Sheet) -> str:
+def markdown_table(sheet: Sheet | FurtherTable) -> str:
     lines: list[Sequence[str]] = [
         sheet.columns,
         ["---", *["---:"] * (len(sheet.columns) - 1)],

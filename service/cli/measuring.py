@@ -1,10 +1,14 @@
-"""A labelled split, embedded by a model file: what `evaluate` and `pictures` begin with."""
+"""A labelled split measured by a model file, with progress: what `evaluate`, `pictures` and
+`report` share.
+"""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from model.encoder import Encoder
 from model.evaluate import EmbeddedTable, embed_table
-from model.labels import read_labels
+from model.further import FurtherQuality, measure_all, pictures_to_do
+from model.labels import LabelTable, read_labels
 from service.cli.index import progress_bar
 from service.cli.opening import load_encoder
 
@@ -24,3 +28,13 @@ def embed_split(
             encoder, table, progress=lambda done: bar.advance(bar.task_ids[0], done)
         )
     return encoder, embedded
+
+
+def measure_further(encoder: Encoder, table: LabelTable, also: Collection[str]) -> FurtherQuality:
+    """Measure what takes minutes, with a progress bar; `also` names it, or nothing."""
+    if not also:
+        return FurtherQuality()
+    with progress_bar("measuring", pictures_to_do(len(table), also)) as bar:
+        return measure_all(
+            encoder, table, also=also, progress=lambda done: bar.advance(bar.task_ids[0], done)
+        )

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from api_schemas.bases import DEFAULT_CATALOG
 from api_schemas.search import MAX_LIMIT
+from model.report.overlay import data_uri, picture, with_attention
 from model.similarity import ValueReading, read_values
 from service.catalog.store import Hit
 from service.cli.compare import NOT_VISIBLE, shown
@@ -19,7 +20,6 @@ from service.cli.conditions import parse_conditions, parse_replacements, parse_w
 from service.cli.finding import Found, Wanted, find
 from service.cli.opening import Workplace, open_workplace, settings_with
 from service.cli.options import AsJson, CatalogOption, Model, Store
-from service.cli.overlay import data_uri, picture, with_attention
 from service.cli.page import HitView, Likeness, QueryView, plain, render
 from service.errors import ImageNotStored
 from service.routes.answers import identity, readings

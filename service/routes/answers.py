@@ -1,4 +1,4 @@
-"""Rendering answers: plain dicts of the shapes in `api_schemas`, written once by pydantic's core.
+"""Rendering answers: plain dicts of the shapes in `api_schemas`, written as JSON in one step.
 
 Building the answer models first would double the cost of a cached comparison; tests hold every
 real answer against its model instead.
@@ -7,6 +7,7 @@ real answer against its model instead.
 from collections.abc import Iterable
 from typing import Any
 
+import orjson
 from fastapi import Response
 from pydantic_core import to_json
 
@@ -20,8 +21,18 @@ Document = dict[str, Any]
 
 
 def answer(document: Document, status: int = 200) -> Response:
-    """A JSON response."""
+    """A JSON response; the document may hold whatever a garment's metadata may."""
     return Response(to_json(document), status, media_type=JSON_MEDIA_TYPE)
+
+
+def answer_figures(document: Document) -> Response:
+    """A JSON response of our own names and figures, with NumPy arrays as they are.
+
+    orjson takes a fifth of the time that pydantic's writer takes for vectors, and writes a float32
+    with the digits it needs, no more. Metadata stays away from it: integers end at 64 bits here.
+    """
+    content = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, media_type=JSON_MEDIA_TYPE)
 
 
 def identity(encoder: Encoder) -> dict[str, str]:

@@ -16,7 +16,7 @@ from service.errors import ServiceError, problem
 from service.images import ImageSource
 from service.openapi import file_field, form_content, json_content, names_field, on_catalog
 from service.queries import attribute_indices
-from service.routes.answers import Document, answer, comparisons
+from service.routes.answers import Document, answer_figures, comparisons
 from service.routes.bodies import is_form, read_form, read_json
 from service.routes.parameters import LeanRoute, catalog_of, services_of
 from service.services import Services
@@ -44,7 +44,9 @@ async def compare(request: Request) -> Response:
     services, catalog = services_of(request), catalog_of(request)
     sources, names = await _read(request, services)
     a, b = await services.images.embed_all(sources, catalog)
-    return answer({"attributes": _compared(a, b, names, services), "model": services.identity})
+    return answer_figures(
+        {"attributes": _compared(a, b, names, services), "model": services.identity}
+    )
 
 
 @router.post(
@@ -64,7 +66,7 @@ async def compare_batch(request: Request) -> Response:
     pairs = [
         _pair(a, b, names, services) for a, b in zip(outcomes[::2], outcomes[1::2], strict=True)
     ]
-    return answer({"pairs": pairs, "model": services.identity})
+    return answer_figures({"pairs": pairs, "model": services.identity})
 
 
 async def _read(

@@ -1,6 +1,6 @@
 """POST /v1/embeddings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Request, Response
 
@@ -11,7 +11,7 @@ from model.similarity import read_values
 from service.errors import InvalidRequest
 from service.openapi import file_field, form_content, names_field, request_body
 from service.queries import attribute_indices
-from service.routes.answers import Document, answer, reading
+from service.routes.answers import Document, answer_figures, reading
 from service.routes.bodies import read_form
 from service.routes.parameters import LeanRoute, services_of
 from service.services import Services
@@ -63,10 +63,10 @@ async def embeddings(request: Request) -> Response:
         [*request.query_params.getlist("include"), *(form.texts("include") or ())]
     )
     names = form.texts("attributes") or list(services.card.attribute_names)
-    attribute_indices(services.card, names)
+    places = dict(zip(names, attribute_indices(services.card, names), strict=True))
     embedded = await services.images.embed_all(images, DEFAULT_CATALOG)
-    results = [_result(each, names, with_attention, services) for each in embedded]
-    return answer({"results": results, "model": services.identity})
+    results = [_result(each, places, with_attention, services) for each in embedded]
+    return answer_figures({"results": results, "model": services.identity})
 
 
 def _wants_attention(include: Sequence[str]) -> bool:
@@ -76,16 +76,19 @@ def _wants_attention(include: Sequence[str]) -> bool:
 
 
 def _result(
-    embedding: ImageEmbedding, names: Sequence[str], with_attention: bool, services: Services
+    embedding: ImageEmbedding,
+    places: Mapping[str, int],
+    with_attention: bool,
+    services: Services,
 ) -> Document:
     read = read_values(embedding, services.card)
     attributes: dict[str, Document] = {}
-    for name, index in zip(names, attribute_indices(services.card, names), strict=True):
+    for name, index in places.items():
         attributes[name] = {
             **reading(read[index]),
-            "vector": embedding.vectors[index].tolist(),
-            "norm": float(embedding.norms[index]),
+            "vector": embedding.vectors[index],
+            "norm": embedding.norms[index],
         }
         if with_attention:
-            attributes[name]["attention"] = embedding.attention[index].tolist()
+            attributes[name]["attention"] = embedding.attention[index]
     return {"attributes": attributes}

@@ -6,10 +6,13 @@ from typing import Annotated, Any
 
 from fastapi import Path, Request, Response
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from api_schemas.bases import CATALOG_PATTERN, DEFAULT_CATALOG, GarmentId
 from service.errors import InvalidRequest
 from service.services import Services
+
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _CATALOG = re.compile(CATALOG_PATTERN)
 
@@ -22,15 +25,22 @@ GarmentIdParameter = Annotated[
 class LeanRoute(APIRoute):
     """For endpoints that take the request and nothing else.
 
-    FastAPI would solve an empty list of parameters for each request, which costs a cached
-    comparison a tenth of its time.
+    FastAPI would solve an empty list of parameters for each request and keep three stacks open
+    for what dependencies leave behind, which costs a cached comparison a tenth of its time.
+    Errors are answered by the application's handlers all the same.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The endpoint itself."""
+    def __init__(self, path: str, endpoint: Endpoint, **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
         takes = self.dependant
         assert not [*takes.path_params, *takes.query_params, *takes.body_params]
-        return self.endpoint
+        assert not takes.dependencies
+        self._endpoint = endpoint
+        self.app = self._answer
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def services_of(request: Request) -> Services:

@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from api_schemas.card import AttributeCard, SameValueCalibration
+from api_schemas.card import AttributeCard, Quality, SameValueCalibration
 from model.encoder import Encoder
-from model.evaluate import EmbeddedTable, cross_group_pairs, embed_table, evaluate
+from model.evaluate import (
+    EmbeddedTable,
+    cross_group_pairs,
+    embed_table,
+    evaluate,
+    same_value_reliability,
+    value_reliability,
+)
 from model.labels import LabelTable, read_labels
 from model.pixels import UndecodableImage, decode
 
@@ -46,7 +53,7 @@ def test_a_model_that_reads_every_value_right_scores_one() -> None:
     assert collar.retrieval.map_other_photographers == 1.0
     assert (collar.value_accuracy, collar.value_balanced_accuracy) == (1.0, 1.0)
     assert collar.same_value_calibration_error < 1e-6
-    assert collar.visible_accuracy == 1.0
+    assert (collar.visible_accuracy, collar.visible_roc_auc) == (1.0, 1.0)
     assert collar.retrieval_global_embedding.map_other_photographers < 1.0
     assert collar.queries == 4
 
@@ -94,6 +101,43 @@ def test_overall_map_is_given_over_attributes_and_over_queries() -> None:
     )
 
 
+def test_hits_by_the_querys_own_photographer_are_counted_against_chance() -> None:
+    # Every photographer's garments lie on one prototype, whatever they are.
+    cells, photographers = ["polo", "shirt"] * 10, [row // 10 for row in range(20)]
+    read_as = ["polo"] * 10 + ["shirt"] * 10
+    quality = evaluate(embedded(cells, photographers, read_as), (COLLAR,), "test")
+    share = quality.attributes["collar"].same_photographer
+    assert share is not None
+    assert (share.found, share.by_chance) == (1.0, pytest.approx(9 / 19))
+    assert share.in_perfect_order == pytest.approx(4 / 9)  # of a value's 9 others, 4 by oneself
+    assert share.times_chance == quality.mean_same_photographer_times_chance
+    assert share.times_chance == pytest.approx(19 / 9)
+
+
+def test_reliability_counts_named_garments_and_pairs_of_photographers() -> None:
+    seen = embedded(["polo", "shirt", "na", "polo"], [1, 2, 3, 3], ["polo", "polo", "polo", "polo"])
+    (named,) = value_reliability(seen, 0, COLLAR)
+    assert (named.count, named.share_right) == (3, pytest.approx(2 / 3))
+    assert named.mean_probability == pytest.approx(1.0)
+    (pairs,) = same_value_reliability(seen, 0, COLLAR)
+    assert (pairs.count, pairs.share_right) == (3, pytest.approx(1 / 3))
+    quality = evaluate(seen, (COLLAR,), "test").attributes["collar"]
+    assert quality.value_calibration_error == pytest.approx(1 / 3, abs=1e-6)
+    assert quality.same_value_calibration_error == pytest.approx(2 / 3, abs=1e-6)
+
+
+def test_quality_written_before_the_later_figures_still_reads() -> None:
+    quality = evaluate(embedded(["polo", "na"], [1, 2], ["polo", "polo"]), (COLLAR,), "test")
+    document = quality.model_dump()
+    del document["mean_same_photographer_times_chance"]
+    for figures in document["attributes"].values():
+        del figures["visible_roc_auc"], figures["same_photographer"]
+    old = Quality.model_validate(document)
+    assert old.attributes["collar"].visible_roc_auc is None
+    assert old.attributes["collar"].same_photographer is None
+    assert old.images == quality.images
+
+
 def test_pairs_are_labelled_and_by_different_photographers() -> None:
     rng = np.random.default_rng(0)
     values, groups = rng.integers(-1, 3, 30), rng.integers(0, 4, 30)
@@ -131,6 +175,18 @@ def test_a_table_is_embedded_by_the_encoder_that_serves(encoder: Encoder, tmp_pa
         alone = encoder.encode(pixels[None])[0]
         np.testing.assert_allclose(result.vectors[row], alone.vectors, atol=1e-5)
         np.testing.assert_allclose(result.global_vectors[row], alone.global_vector, atol=1e-5)
+
+
+def test_files_can_be_read_in_another_way(encoder: Encoder) -> None:
+    shades = {"0": 40, "1": 200}
+    side = encoder.card.preprocessing.input_size
+
+    def shaded(file: Path) -> np.ndarray:
+        return np.full((side, side, 3), shades[file.name], np.uint8)
+
+    result = embed_table(encoder, table_of(["polo", "shirt"], [1, 2]), read=shaded)
+    alone = encoder.encode(shaded(Path("1"))[None])
+    np.testing.assert_allclose(result.vectors[1], alone.vectors[0], atol=1e-5)
 
 
 def test_an_unreadable_photograph_of_a_table_is_named(encoder: Encoder, tmp_path: Path) -> None:

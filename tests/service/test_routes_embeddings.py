@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 
 import httpx
@@ -6,6 +7,7 @@ import pytest
 
 from api_schemas.embeddings import MAX_IMAGES, EmbeddingsAnswer
 from model.encoder import Encoder
+from model.pixels import decode
 
 Photo = Callable[[int], bytes]
 
@@ -36,6 +38,33 @@ async def test_vectors_have_unit_length_and_the_cards_dimension(
         assert np.linalg.norm(embedding.vector) == pytest.approx(1, abs=1e-5)
         assert embedding.norm > 0
         assert embedding.attention is None
+
+
+async def test_figures_read_back_are_the_networks_bit_by_bit(
+    client: httpx.AsyncClient, photo: Photo, encoder: Encoder
+):
+    asked = {"files": {"image": photo(1)}, "params": {"include": "attention"}}
+    answer = await client.post("/v1/embeddings", **asked)
+    expected = encoder.encode(decode(photo(1), encoder.card.preprocessing)[np.newaxis])[0]
+    attributes = list(answer.json()["results"][0]["attributes"].values())
+    for name, figures in (
+        ("vector", expected.vectors),
+        ("norm", expected.norms),
+        ("attention", expected.attention),
+    ):
+        read = np.array([attribute[name] for attribute in attributes], np.float32)
+        np.testing.assert_array_equal(read.view(np.uint32), figures.view(np.uint32))
+
+
+async def test_a_figure_has_no_more_digits_than_a_float32_needs(
+    client: httpx.AsyncClient, photo: Photo
+):
+    answer = await client.post("/v1/embeddings", files={"image": photo(1)})
+    text = json.loads(answer.content, parse_float=str)
+    for attribute in text["results"][0]["attributes"].values():
+        for figure in (attribute["norm"], *attribute["vector"]):
+            digits = figure.partition("e")[0].replace(".", "").lstrip("-0")
+            assert len(digits) <= 9, figure
 
 
 async def test_attributes_may_be_chosen(client: httpx.AsyncClient, photo: Photo, encoder: Encoder):

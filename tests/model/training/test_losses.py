@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -10,7 +11,9 @@ from model.training.losses import (  # noqa: E402
     AttributeLoss,
     LossWeights,
     balanced_value_weights,
+    cosine_triplets,
     prototype_loss,
+    triplet_loss,
     visibility_loss,
 )
 
@@ -86,7 +89,7 @@ def embeddings_of(vectors: "torch.Tensor") -> Embeddings:
     return Embeddings(vectors, rest, rest, rest, rest, rest)
 
 
-@pytest.mark.parametrize("part", [{"supcon": 1.0}, {"triplet": 1.0}])
+@pytest.mark.parametrize("part", [{"supcon": 1.0}, {"triplet": 1.0}, {"all_triplets": 1.0}])
 def test_a_metric_loss_pulls_garments_of_one_value_together(part: dict[str, float]) -> None:
     torch.manual_seed(0)
     raw = torch.randn(12, 1, 8, requires_grad=True)
@@ -121,3 +124,27 @@ def test_not_visible_is_never_a_positive() -> None:
     torch.testing.assert_close(
         loss(embeddings_of(vectors), values, visible), loss(embeddings_of(moved), values, visible)
     )
+
+
+def test_triplets_count_by_value_as_in_a_slow_loop() -> None:
+    labels = [0, 0, 0, 1, 1, 2]  # a value seen once is never an anchor's
+    similarity = torch.randn(6, 6, generator=torch.Generator().manual_seed(4))
+    terms: dict[int, list[float]] = {0: [], 1: []}
+    for anchor, positive, negative in itertools.permutations(range(6), 3):
+        if labels[anchor] == labels[positive] != labels[negative]:
+            hinge = 0.2 - similarity[anchor, positive] + similarity[anchor, negative]
+            terms[labels[anchor]].append(max(0.0, float(hinge)))
+    expected = sum(sum(own) / len(own) for own in terms.values()) / 2
+    loss = triplet_loss(similarity, torch.tensor(labels), 0.2)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 0], [0, 1, 2], [-1, -1, 0]])
+def test_without_a_triplet_the_loss_is_zero_and_its_gradient_finite(labels: list[int]) -> None:
+    raw = torch.randn(3, 1, 4, requires_grad=True)
+    unit = torch.nn.functional.normalize(raw, dim=-1)
+    loss = cosine_triplets(unit, torch.tensor(labels).unsqueeze(1), 0.2)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert raw.grad is not None
+    assert not raw.grad.any()

@@ -20,6 +20,7 @@ from model.labels import LabelTable, read_labels  # noqa: E402
 from model.pixels import decode  # noqa: E402
 from model.training.asen import Asen, NetworkConfig  # noqa: E402
 from model.training.cli import run_train  # noqa: E402
+from model.training.designs.registry import DESIGNS  # noqa: E402
 from model.training.export import About, ExportError, Serving, check_parity, export  # noqa: E402
 from model.training.train import (  # noqa: E402
     Run,
@@ -205,11 +206,22 @@ def test_the_command_trains_exports_and_says_what_to_do_next(
     assert (card.name, card.licence, card.attribute_names) == ("mine", "CC-BY-4.0", ("color",))
 
 
+def test_help_says_what_each_design_is() -> None:
+    app = Typer(rich_markup_mode=None)
+    app.command()(run_train)
+    result = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"})
+    said = " ".join(result.output.split())
+    for name, design in DESIGNS.items():
+        assert f"{name}: {design.summary}." in said
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ("--attributes hem", "no column ['hem']"),
         ("--backbone vgg", "unknown backbone"),
+        ("--design vae", "unknown design 'vae'; known: lapel, global, csn"),
+        ("--design csn --loss prototypes", "'csn' has no value head"),
         ("--about missing.json", "cannot use missing.json"),
     ],
 )

@@ -2,9 +2,10 @@ import base64
 import io
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from service.cli.overlay import data_uri, picture, with_attention
+from model.report.overlay import data_uri, picture, with_attention
 
 
 def redness(image):
@@ -27,13 +28,14 @@ def test_an_even_map_colours_hardly_and_evenly():
     assert drawn.mean() < 15
 
 
-def test_a_picture_is_a_square_on_white(pictures):
-    shown = picture(pictures[0].read_bytes(), 60)
+def test_a_picture_is_a_square_on_white(photo):
+    shown = picture(photo(0), 60)
     assert (shown.size, shown.mode) == ((60, 60), "RGB")
 
 
-def test_a_data_uri_holds_the_picture():
-    head, _, body = data_uri(Image.new("RGB", (9, 7), "red")).partition(",")
-    assert head == "data:image/jpeg;base64"
+@pytest.mark.parametrize("kind", ["jpeg", "webp"])
+def test_a_data_uri_holds_the_picture(kind):
+    head, _, body = data_uri(Image.new("RGB", (9, 7), "red"), kind).partition(",")
+    assert head == f"data:image/{kind};base64"
     with Image.open(io.BytesIO(base64.b64decode(body))) as image:
-        assert image.size == (9, 7)
+        assert (image.size, image.format) == ((9, 7), kind.upper())

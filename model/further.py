@@ -1,0 +1,162 @@
+"""Measures beside `evaluate`'s, minutes rather than seconds: robustness and attention.
+
+Asked for by name, so that plain evaluation stays quick.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from model.attention import HIDDEN_SHARE, Hiding, Peaks, measure_hiding, measure_peaks
+from model.encoder import Encoder
+from model.evaluate import Progress
+from model.labels import LabelTable
+from model.robustness import CHANGES, Robustness, measure_drawn_background, measure_robustness
+
+MEASURES: Final = ("robustness", "attention")
+DRAWN_COUNT: Final = 400
+"""Garments drawn for the measures on drawings."""
+
+
+@dataclass(frozen=True)
+class FurtherQuality:
+    """What was asked for; None where it was not."""
+
+    robustness: Mapping[str, Robustness] | None = None
+    drawn_background: Robustness | None = None
+    hiding: Mapping[str, Hiding] | None = None
+    peaks: Mapping[str, Peaks] | None = None
+
+
+class FurtherTable(NamedTuple):
+    """A titled table of texts; the first column is words, the others are figures."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def measure_all(
+    encoder: Encoder,
+    table: LabelTable,
+    *,
+    also: Collection[str] = MEASURES,
+    drawn: int = DRAWN_COUNT,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> FurtherQuality:
+    """Measure what is asked for.
+
+    Args:
+        encoder: the model.
+        table: one split.
+        also: names among MEASURES.
+        drawn: garments drawn, at least 1.
+        seed: of the drawings and of the random areas.
+        progress: told of pictures done; `pictures_to_do` says how many there are.
+
+    Raises:
+        ValueError: for another name, or where the model and the table share no attribute.
+        UndecodableImage: naming the first file that cannot be read.
+    """
+    if unknown := [name for name in also if name not in MEASURES]:
+        raise ValueError(f"no measure {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    robust, attention = ("robustness" in also), ("attention" in also)
+    return FurtherQuality(
+        robustness=measure_robustness(encoder, table, progress=progress) if robust else None,
+        drawn_background=measure_drawn_background(
+            encoder, count=drawn, seed=seed, progress=progress
+        )
+        if robust
+        else None,
+        hiding=measure_hiding(encoder, table, seed=seed, progress=progress) if attention else None,
+        peaks=measure_peaks(encoder, count=drawn, seed=seed, progress=progress)
+        if attention
+        else None,
+    )
+
+
+def pictures_to_do(images: int, also: Collection[str], *, drawn: int = DRAWN_COUNT) -> int:
+    """How many pictures `measure_all` tells of, for a table of so many images."""
+    robust = (1 + len(CHANGES)) * images + 2 * drawn if "robustness" in also else 0
+    return robust + (images + drawn if "attention" in also else 0)
+
+
+def further_tables(quality: FurtherQuality) -> tuple[FurtherTable, ...]:
+    """The figures as texts, a table each for robustness, hiding and peaks where measured."""
+    tables = []
+    if quality.robustness is not None:
+        tables.append(_robustness_table(quality.robustness, quality.drawn_background))
+    if quality.hiding is not None:
+        tables.append(_hiding_table(quality.hiding))
+    if quality.peaks is not None:
+        tables.append(_peaks_table(quality.peaks))
+    return tuple(tables)
+
+
+def _robustness_table(measured: Mapping[str, Robustness], drawn: Robustness | None) -> FurtherTable:
+    every = {**measured, **({"busy background, drawn garments": drawn} if drawn else {})}
+    names = tuple(dict.fromkeys(name for figures in every.values() for name in figures.changed))
+    rows = [
+        (
+            change,
+            f"{figures.images} of {figures.of}",
+            *map(_figure, (figures.mean_clean, figures.mean_changed)),
+            f"{figures.points_lost:+.1f}",
+            *(_figure(figures.changed.get(n)) for n in names),
+        )
+        for change, figures in every.items()
+    ]
+    return FurtherTable(
+        "MAP among photographs by others, all pictures changed; clean is of the same pictures",
+        ("change", "pictures", "clean", "changed", "points lost", *names),
+        tuple(rows),
+    )
+
+
+def _hiding_table(measured: Mapping[str, Hiding]) -> FurtherTable:
+    rows = [
+        (name, str(figures.images), *map(_figure, (figures.attended, figures.elsewhere)))
+        for name, figures in measured.items()
+    ]
+    ratios = [figures.ratio for figures in measured.values()]
+    means = (
+        _mean(figures.attended for figures in measured.values()),
+        _mean(figures.elsewhere for figures in measured.values()),
+        _mean(ratio for ratio in ratios if ratio is not None),
+    )
+    return FurtherTable(
+        f"share of predicted values that change when {HIDDEN_SHARE:.0%} of the picture is hidden",
+        ("attribute", "pictures", "most attended", "elsewhere", "ratio"),
+        (
+            *((*row, _figure(ratio)) for row, ratio in zip(rows, ratios, strict=True)),
+            ("mean", "", *map(_figure, means)),
+        ),
+    )
+
+
+def _peaks_table(measured: Mapping[str, Peaks]) -> FurtherTable:
+    rows = [
+        (name, str(figures.images), *map(_figure, (figures.inside, figures.by_chance)))
+        for name, figures in measured.items()
+    ]
+    means = (
+        _mean(figures.inside for figures in measured.values()),
+        _mean(figures.by_chance for figures in measured.values()),
+    )
+    return FurtherTable(
+        "attention peaks inside the right part of drawn garments",
+        ("attribute", "garments", "inside", "by chance"),
+        (*rows, ("mean", "", *map(_figure, means))),
+    )
+
+
+def _mean(figures: Iterable[float]) -> float | None:
+    known = list(figures)
+    return float(np.mean(known)) if known else None
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
