@@ -5,8 +5,10 @@ ASEN (Ma et al., AAAI 2020, arXiv 2002.02814) looks at an image once per attribu
 ACA). The trunk does not depend on the attribute, so it runs once here and the attribute axis
 ``A`` is one more tensor dimension in the heads.
 
-Differences from the paper: each attribute has its own final projection, and a value head reads
-each space through one prototype per value, so that "like this" and "is this" share a geometry.
+Differences from the paper: an attribute has several maps, and beside what they see it learns where
+they look, since what tells a knee-length skirt from a mini is how far the hem is from the waist;
+each attribute has its own final projection; and a value head reads each space through one
+prototype per value, so that "like this" and "is this" share a geometry.
 """
 
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ from torch import Tensor, nn
 from model.training.backbones import build_trunk
 
 INITIAL_SCALE: Final = 12.0
+PLACES: Final = 4  # functions of position that join the features, see `with_places`
+_SHARPNESS: Final = 2.0  # of the maps: the paper's scores lie within the root of the dimension
+_PLACE_WEIGHT: Final = 2.0  # places lie within -1..1, features are larger
 _NEVER: Final = -1e4  # logit of a value an attribute does not have; finite, so that 0 * it is 0
 
 
@@ -41,7 +46,8 @@ class NetworkConfig:
     backbone: str = "compact24"
     pretrained: bool = False
     embedding_dimension: int = 64
-    attribute_dimension: int = 64
+    attribute_dimension: int = 64  # of one map's query
+    maps: int = 2
     common_dimension: int = 128
     reduction: int = 4
     dropout: float = 0.1
@@ -53,20 +59,22 @@ class Asen(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        attributes = len(config.value_counts)
+        attributes, maps = len(config.value_counts), config.maps
         self.trunk, channels = build_trunk(config.backbone, pretrained=config.pretrained)
         self.attribute_embedding = nn.Parameter(
-            torch.randn(attributes, config.attribute_dimension) * config.attribute_dimension**-0.5
+            torch.randn(attributes, maps * config.attribute_dimension)
+            * config.attribute_dimension**-0.5
         )
         self.spatial_attention = SpatialAttention(
-            channels, config.attribute_dimension, config.common_dimension
+            channels + PLACES, config.attribute_dimension, config.common_dimension
         )
         self.channel_attention = ChannelAttention(
-            channels, config.attribute_dimension, config.reduction
+            maps * channels, maps * config.attribute_dimension, maps * config.reduction
         )
         self.dropout = nn.Dropout(config.dropout)
-        self.projection = PerAttributeLinear(attributes, channels, config.embedding_dimension)
-        self.visibility = PerAttributeLinear(attributes, channels, 1)
+        seen = maps * (channels + PLACES)
+        self.projection = PerAttributeLinear(attributes, seen, config.embedding_dimension)
+        self.visibility = PerAttributeLinear(attributes, seen, 1)
         self.values = ValueHead(config.value_counts, config.embedding_dimension)
 
     def forward(self, images: Tensor) -> Embeddings:
@@ -79,27 +87,55 @@ class Asen(nn.Module):
             Embeddings, attributes in the order of ``config.value_counts``.
         """
         features = self.trunk(images)  # (B, C, h, w)
-        attention = self.spatial_attention(features, self.attribute_embedding)  # (B, A, h, w)
+        placed = with_places(features)  # (B, C + P, h, w)
+        maps = self.spatial_attention(placed, self.attribute_embedding)  # (B, A, M, h, w)
         pooled = torch.matmul(
-            attention.flatten(2), features.flatten(2).transpose(1, 2)
-        )  # (B, A, C)
-        gate = self.channel_attention(pooled, self.attribute_embedding)
-        attended = self.dropout(pooled * gate)
+            maps.flatten(3).flatten(1, 2), placed.flatten(2).transpose(1, 2)
+        )  # (B, A * M, C + P)
+        pooled = torch.unflatten(pooled, 1, maps.shape[1:3])  # (B, A, M, C + P)
+        content, places = torch.split(pooled, [features.shape[1], PLACES], dim=-1)
+        content = content.flatten(2)  # (B, A, M * C)
+        gate = self.channel_attention(content, self.attribute_embedding)
+        attended = torch.cat(
+            [self.dropout(content * gate), _PLACE_WEIGHT * places.flatten(2)], dim=-1
+        )
         raw = self.projection(attended)  # (B, A, D)
         norms = raw.norm(dim=-1)
         vectors = raw / norms.clamp_min(1e-6).unsqueeze(-1)
         return Embeddings(
             vectors=vectors,
             norms=norms,
-            attention=attention,
+            attention=maps.mean(dim=2),
             value_logits=self.values(vectors),
             visible_logits=self.visibility(attended).squeeze(-1),
             global_vector=F.normalize(features.mean(dim=(2, 3)), dim=-1, eps=1e-6),
         )
 
 
+def with_places(features: Tensor) -> Tensor:
+    """Append functions of position: height, its square, the square and size of the offset sideways.
+
+    Summed under a map, they tell where it looks and how far it spreads. Left and right are alike,
+    as they are in garments.
+
+    Args:
+        features: (B, C, h, w).
+
+    Returns:
+        (B, C + ``PLACES``, h, w); positions run from -1 to 1.
+    """
+    height, width = features.shape[2:]
+    down = torch.linspace(-1, 1, height).view(height, 1).expand(height, width)
+    across = torch.linspace(-1, 1, width).view(1, width).expand(height, width)
+    places = torch.stack([down, down.square(), across.square(), across.abs()]).to(features)
+    return torch.cat([features, places.expand(features.shape[0], -1, -1, -1)], dim=1)
+
+
 class SpatialAttention(nn.Module):
-    """ASA, second version: BatchNorm on the image side, scores scaled by sqrt of the dimension."""
+    """ASA, second version: BatchNorm on the image side, scores scaled by sqrt of the dimension.
+
+    An attribute's embedding holds one query per map.
+    """
 
     def __init__(self, channels: int, attribute_dimension: int, common_dimension: int) -> None:
         super().__init__()
@@ -109,13 +145,16 @@ class SpatialAttention(nn.Module):
             nn.Tanh(),
         )
         self.attribute = nn.Sequential(nn.Linear(attribute_dimension, common_dimension), nn.Tanh())
+        self.attribute_dimension = attribute_dimension
 
     def forward(self, features: Tensor, attribute_embedding: Tensor) -> Tensor:
-        """(B, C, h, w) and (A, E) -> (B, A, h, w), each map summing to 1."""
+        """(B, C, h, w) and (A, M * E) -> (B, A, M, h, w), each map summing to 1."""
         keys = self.image(features)
-        queries = self.attribute(attribute_embedding) * keys.shape[1] ** -0.5
-        scores = torch.matmul(queries, keys.flatten(2))  # (B, A, h*w)
-        return torch.unflatten(scores.softmax(dim=-1), 2, features.shape[2:])
+        one_each = attribute_embedding.view(-1, self.attribute_dimension)  # (A * M, E)
+        queries = self.attribute(one_each) * (_SHARPNESS * keys.shape[1] ** -0.5)
+        maps = torch.matmul(queries, keys.flatten(2)).softmax(dim=-1)  # (B, A * M, h * w)
+        maps = torch.unflatten(maps, 1, (attribute_embedding.shape[0], -1))
+        return torch.unflatten(maps, 3, features.shape[2:])
 
 
 class ChannelAttention(nn.Module):

@@ -108,6 +108,14 @@ def run_train(
             "full-size pictures, changed but little. Wants few epochs and a low learning rate."
         ),
     ] = None,
+    drawn: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="Drawn garments with exact labels in every batch, as a share of its photographs; "
+            "for attributes that are named and valued as the shipped model's.",
+        ),
+    ] = TrainConfig.drawn_share,
     seed: Annotated[int, typer.Option(help="Same seed, same machine, same model.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
 ) -> None:
@@ -128,6 +136,7 @@ def run_train(
         embedding_dimension=embedding_dimension,
         learning_rate=learning_rate,
         min_value_count=min_value_count,
+        drawn_share=drawn,
         seed=seed,
         device=device,
     )

@@ -112,8 +112,8 @@ def epoch_batches(rows: int, batch_size: int, generator: torch.Generator) -> Ite
 class Augmentation:
     """Ranges of the random changes; each is drawn per image."""
 
-    zoom: tuple[float, float] = (0.7, 1.15)  # share of the picture's side that is kept
-    aspect: float = 0.2  # log range
+    zoom: tuple[float, float] = (0.8, 1.15)  # share of the picture's side that is kept
+    aspect: float = 0.15  # log range
     rotation_degrees: float = 15.0
     brightness: float = 0.35
     contrast: float = 0.35

@@ -121,10 +121,10 @@ def cosine_triplets(vectors: Tensor, values: Tensor, margin: float) -> Tensor:
 
 
 def triplet_loss(similarity: Tensor, labels: Tensor, margin: float) -> Tensor:
-    """Triplet loss over all triplets, max(0, margin - s(anchor, positive) + s(anchor, negative)).
+    """Mean of max(0, margin - s(anchor, positive) + s(anchor, negative)) over all triplets.
 
-    Averaged over the triplets of each value, then over values: what ASEN's published sampling
-    gives on average, which draws a value first, then two garments of it and one of another.
+    ASEN's published sampling draws the anchor's value first, all values alike. Here every triplet
+    counts alike.
 
     Args:
         similarity: (N, N).
@@ -138,11 +138,7 @@ def triplet_loss(similarity: Tensor, labels: Tensor, margin: float) -> Tensor:
     itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
     triplet = (same & ~itself).unsqueeze(2) & ~same.unsqueeze(1)  # (anchor, positive, negative)
     hinge = (margin - similarity.unsqueeze(2) + similarity.unsqueeze(1)).relu()
-    of_value = same.to(hinge.dtype)  # a row per anchor; garments of one value have the same row
-    loss = of_value @ (hinge * triplet).sum(dim=(1, 2))  # (N,), of the anchor's whole value
-    count = of_value @ triplet.sum(dim=(1, 2)).to(hinge.dtype)
-    weight = (count > 0) / of_value.sum(dim=1)  # 1 in all for a value that has triplets
-    return (weight * loss / count.clamp_min(1)).sum() / weight.sum().clamp_min(1)
+    return (hinge * triplet).sum() / triplet.sum().clamp_min(1)
 
 
 def prototype_loss(

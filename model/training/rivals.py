@@ -8,44 +8,23 @@ epochs, batches, augmentation and learning rates are the same.
 
 import argparse
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
 
 import numpy as np
-import onnx
-import torch
+from pydantic import TypeAdapter
 from rich.console import Console
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from api_schemas.card import ModelCard, Quality
 from model.encoder import Encoder
 from model.labels import LabelTable, LabelTableError, read_labels
 from model.pixels import UndecodableImage
 from model.training.backbones import BACKBONES
+from model.training.cost import Cost, costs
 from model.training.designs.registry import DESIGNS, design_named
 from model.training.export import About, ExportError, export
 from model.training.train import TrainConfig, as_json, load_run, train
-
-TIMING_ROUNDS: Final = 31
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What it takes to embed one image for all attributes.
-
-    Attributes:
-        parameters: numbers in the exported file.
-        gflops: 10^9 floating-point operations, a multiplication and an addition counted as two.
-        milliseconds: median, exported file, one CPU thread, decoded image in.
-    """
-
-    parameters: int
-    gflops: float
-    milliseconds: float
 
 
 @dataclass(frozen=True)
@@ -115,9 +94,10 @@ def compare(
     for seed in seeds:  # all designs of a seed first, so that a run cut short compares them all
         for design in designs:
             cards[design].append(_card(table, config(design, seed), out, console))
-    costs = _costs({design: _folder(out, design, seeds[0]) for design in designs})
+    folders = {design: _folder(out, design, seeds[0]) for design in designs}
+    cost = costs({d: (_file(folder), load_run(folder).network) for d, folder in folders.items()})
     return [
-        Outcome(design, tuple(_quality(card, split) for card in cards[design]), costs[design])
+        Outcome(design, tuple(_quality(card, split) for card in cards[design]), cost[design])
         for design in designs
     ]
 
@@ -148,32 +128,36 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
         (name, [_over_seeds(outcome, read) for outcome in outcomes], "")
         for name, read in summaries.items()
     ]
-    costs = [outcome.cost for outcome in outcomes]
+    spent = [outcome.cost for outcome in outcomes]
     rows += [
-        ("parameters, millions", [f"{cost.parameters / 1e6:.2f}" for cost in costs], ""),
-        ("GFLOPs per image", [f"{cost.gflops:.3f}" for cost in costs], ""),
-        ("CPU ms per image, one thread", [f"{cost.milliseconds:.2f}" for cost in costs], ""),
+        ("parameters, millions", [f"{cost.parameters / 1e6:.2f}" for cost in spent], ""),
+        ("GFLOPs per image", [f"{cost.gflops:.3f}" for cost in spent], ""),
+        ("CPU ms per image, one thread", [f"{cost.milliseconds:.2f}" for cost in spent], ""),
     ]
     lines = [f"| {name} | {' | '.join(cells)} | {last} |" for name, cells, last in rows]
     lines.insert(1, f"| --- |{' ---: |' * (len(outcomes) + 1)}")
     seeds = len(outcomes[0].qualities)
-    note = f"{first.split} split, {first.images} images; mean ± standard deviation of {seeds} seeds"
-    return "\n".join([*lines, "", f"{note}.", ""])
+    runs = "one seed" if seeds == 1 else f"mean ± standard deviation of {seeds} seeds"
+    note = f"{first.split} split, {first.images} images; {runs}; an addition is an operation too."
+    return "\n".join([*lines, "", note, ""])
 
 
 def _card(table: LabelTable, config: TrainConfig, out: Path, console: Console) -> ModelCard:
     folder = _folder(out, config.design, config.seed)
     file = _file(folder)
-    if file.exists() and _trained_with(folder) == as_json(config):
+    if file.exists() and _trained_with(folder, config):
         return Encoder.load(file).card
     console.print(f"{config.design}, seed {config.seed}", style="bold")
     run = train(table, config, folder, console=console, pack_folder=out / "packed")
     return export(run, table, About(name=f"{config.design}-{config.seed}"), file)
 
 
-def _trained_with(folder: Path) -> str:
+def _trained_with(folder: Path, config: TrainConfig) -> bool:
     path = folder / "config.json"
-    return path.read_text() if path.exists() else ""
+    if not path.exists():
+        return False
+    saved = TypeAdapter(TrainConfig).validate_json(path.read_bytes())
+    return as_json(saved) == as_json(config)  # as text, with the losses that hold
 
 
 def _folder(out: Path, design: str, seed: int) -> Path:
@@ -199,52 +183,6 @@ def _over_seeds(outcome: Outcome, read: Callable[[Quality], float]) -> str:
     return f"{np.mean(figures):.3f} ± {np.std(figures, ddof=1):.3f}"
 
 
-def _costs(folders: Mapping[str, Path]) -> dict[str, Cost]:
-    milliseconds = _milliseconds({design: _file(folder) for design, folder in folders.items()})
-    return {
-        design: Cost(
-            parameters=_parameters(_file(folder)),
-            gflops=_operations(load_run(folder).network, _input_size(_file(folder))) / 1e9,
-            milliseconds=milliseconds[design],
-        )
-        for design, folder in folders.items()
-    }
-
-
-def _milliseconds(files: Mapping[str, Path]) -> dict[str, float]:
-    """Medians; the designs take turns, so that a busy moment of the machine meets them all."""
-    encoders = {design: Encoder.load(file, threads=1) for design, file in files.items()}
-    rng = np.random.default_rng(0)
-    seconds: dict[str, list[float]] = {design: [] for design in files}
-    for _ in range(TIMING_ROUNDS):
-        for design, encoder in encoders.items():
-            side = encoder.card.preprocessing.input_size
-            image = rng.integers(0, 256, (1, side, side, 3), dtype=np.uint8)
-            start = time.perf_counter()
-            encoder.encode(image)
-            seconds[design].append(time.perf_counter() - start)
-    return {design: 1000 * float(np.median(times)) for design, times in seconds.items()}
-
-
-def _parameters(file: Path) -> int:
-    weights = onnx.load(file).graph.initializer
-    return sum(
-        int(np.prod(weight.dims))
-        for weight in weights
-        if weight.data_type == onnx.TensorProto.FLOAT
-    )
-
-
-def _operations(network: nn.Module, input_size: int) -> int:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 3, input_size, input_size))
-    return int(counter.get_total_flops())
-
-
-def _input_size(file: Path) -> int:
-    return Encoder.load(file).card.preprocessing.input_size
-
-
 def _as_records(outcomes: Sequence[Outcome]) -> str:
     records = [
         {
@@ -266,6 +204,7 @@ def _config(options: argparse.Namespace, design: str, seed: int) -> TrainConfig:
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         min_value_count=options.min_value_count,
+        drawn_share=options.drawn,
         seed=seed,
         device=options.device,
     )
@@ -292,6 +231,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--batch-size", type=int, default=given.batch_size, help="default %(default)s")
     add("--learning-rate", type=float, default=given.learning_rate, help="default %(default)s")
     add("--min-value-count", type=int, default=given.min_value_count, help="default %(default)s")
+    add(
+        "--drawn", type=float, default=given.drawn_share, help="share of drawn garments (default 0)"
+    )
     add("--device", default="auto", help="auto, cpu, cuda, ... (default auto)")
     return parser
 

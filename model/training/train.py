@@ -38,7 +38,9 @@ from model.training.data import (
 )
 from model.training.designs.registry import design_named
 from model.training.designs.rival import OwnLoss, Staged
+from model.training.drawn import DrawnGarments
 from model.training.losses import AttributeLoss, LossWeights, balanced_value_weights
+from model.training.optimizer import optimizers
 
 MEAN: Final = (0.485, 0.456, 0.406)  # ImageNet's, so that pretrained trunks fit
 STD: Final = (0.229, 0.224, 0.225)
@@ -58,7 +60,7 @@ class TrainConfig:
     input_size: int = 160
     fit: str = "pad"
     epochs: int = 50
-    batch_size: int = 64
+    batch_size: int = 32
     learning_rate: float = 3e-3
     weight_decay: float = 0.05
     warmup_epochs: float = 3.0
@@ -71,6 +73,7 @@ class TrainConfig:
     seed: int = 0
     device: str = "auto"
     start_from: str = ""  # work folder whose best epoch gives the first weights
+    drawn_share: float = 0.0  # drawn garments joining a batch, as a share of its photographs
     losses: LossWeights | None = None  # None: what the design was published with
     augmentation: Augmentation = field(default_factory=Augmentation)
 
@@ -169,6 +172,11 @@ class _Loop:
         )
         self.targets = Targets.of(self.training, self.value_names)
         self._pack(pack_folder or folder)
+        self.drawn = (
+            DrawnGarments.make(table.attributes, self.value_names, seed=config.seed)
+            if config.drawn_share
+            else None
+        )
         torch.manual_seed(config.seed)
         self.network = _new_network(config, self.value_names).to(self.device)
         self.network.to(memory_format=torch.channels_last)
@@ -177,9 +185,7 @@ class _Loop:
         self.average = WeightAverage(self.network, config.ema_decay)
         counts = self.targets.value_counts()
         self.loss = AttributeLoss(losses, balanced_value_weights(counts)).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            _decay_groups(self.network, config.weight_decay), lr=config.learning_rate
-        )
+        self.optimizers = optimizers(self.network, config.learning_rate, config.weight_decay)
         self.scaler = torch.amp.GradScaler(enabled=self.device.type == "cuda")
         self.epoch, self.best, self.history = 0, -1.0, list[dict[str, Any]]()
 
@@ -218,8 +224,9 @@ class _Loop:
         self.network.train()
         for step, rows in enumerate(batches):
             rate = self._learning_rate(self.epoch + step / len(batches))
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
             losses.append(self._step(rows, size, generator))
             bar.update(
                 task,
@@ -262,30 +269,48 @@ class _Loop:
         return sum(self.epoch >= end for end in self.stage_ends[:-1])
 
     def _step(self, rows: Tensor, size: int, generator: torch.Generator) -> float:
-        images = torch.from_numpy(self.pixels[np.sort(rows.numpy())]).to(self.device)
-        rows = rows.sort().values
-        images = images.permute(0, 3, 1, 2).float().div_(255)
-        images = normalise(augment(images, size, self.config.augmentation, generator))
-        images = images.contiguous(memory_format=torch.channels_last)
+        images, values, visible = self._batch(rows, size, generator)
         with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
             if isinstance(self.network, OwnLoss):
                 embeddings, terms = self.network.embed_with_terms(images)
             else:
                 embeddings, terms = self.network(images), {}
         embeddings = type(embeddings)(*(tensor.float() for tensor in embeddings))
-        values = self.targets.values[rows].to(self.device)
-        loss = self.loss(embeddings, values, self.targets.visible[rows].to(self.device))
+        loss = self.loss(embeddings, values, visible)
         if isinstance(self.network, OwnLoss):
             terms = {name: tensor.float() for name, tensor in terms.items()}
             loss = loss + self.network.own_loss(terms, values)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
-        self.scaler.unscale_(self.optimizer)
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.scaler.step(self.optimizer)
+        for optimizer in self.optimizers:
+            self.scaler.step(optimizer)
         self.scaler.update()
         self.average.update(self.network)
         return float(loss.detach())
+
+    def _batch(
+        self, rows: Tensor, size: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Augmented images, values and visibility of some photographs, and of drawings if any."""
+        rows = rows.sort().values
+        photographs = torch.from_numpy(self.pixels[rows.numpy()]).permute(0, 3, 1, 2)
+        images = self._augmented(photographs.to(self.device).float().div_(255), size, generator)
+        values, visible = self.targets.values[rows], self.targets.visible[rows]
+        count = round(len(rows) * self.config.drawn_share)
+        if self.drawn is not None and count:
+            drawn_rows, pictures = self.drawn.sample(count, self.pixels, generator)
+            pictures = self._augmented(pictures.to(self.device), size, generator)
+            images = torch.cat([images, pictures])
+            values = torch.cat([values, self.drawn.values[drawn_rows]])
+            visible = torch.cat([visible, self.drawn.visible[drawn_rows]])
+        images = normalise(images).contiguous(memory_format=torch.channels_last)
+        return images, values.to(self.device), visible.to(self.device)
+
+    def _augmented(self, images: Tensor, size: int, generator: torch.Generator) -> Tensor:
+        return augment(images, size, self.config.augmentation, generator)
 
     def _learning_rate(self, epoch: float) -> float:
         config, stage = self.config, self._stage()
@@ -309,7 +334,7 @@ class _Loop:
             "network": self.network.state_dict(),
             "average": self.average.network.state_dict(),
             "average_steps": self.average.steps,
-            "optimizer": self.optimizer.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "scaler": self.scaler.state_dict(),
         }
         score = self.history[-1].get("map")
@@ -335,7 +360,8 @@ class _Loop:
         self.network.load_state_dict(state["network"])
         self.average.network.load_state_dict(state["average"])
         self.average.steps = state["average_steps"]
-        self.optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
         self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.best, self.history = state["epoch"], state["best"], state["history"]
         self.console.print(f"resuming after epoch {self.epoch}")
@@ -479,15 +505,6 @@ def _left_out(
         for attribute, names in zip(table.attributes, value_names, strict=True)
     }
     return {attribute: values for attribute, values in rare.items() if values}
-
-
-def _decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices decay; biases, BatchNorm and scales do not."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
 
 
 def as_json(config: TrainConfig) -> str:

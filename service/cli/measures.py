@@ -65,7 +65,7 @@ def _retrieval(measured: AttributeQuality) -> tuple[str, ...]:
         _figure(own.recall_at_5),
         _figure(own.recall_at_10),
         _figure(own.map_all),
-        _short(measured.same_photographer and measured.same_photographer.times_chance),
+        _short(measured.same_photographer.times_chance if measured.same_photographer else None),
         str(measured.queries),
         str(measured.queries_without_relevant),
     )
@@ -116,6 +116,7 @@ def _short(times: float | None) -> str:
 
 
 def terminal_table(sheet: Sheet | FurtherTable) -> Table:
+    """One table for a terminal."""
     # Tight enough for ten columns in a terminal of 80.
     table = Table(
         title=f"\n{sheet.title}", title_justify="left", box=SIMPLE_HEAD, padding=0, pad_edge=False
@@ -129,6 +130,7 @@ def terminal_table(sheet: Sheet | FurtherTable) -> Table:
 
 
 def markdown_table(sheet: Sheet | FurtherTable) -> str:
+    """One table for a document."""
     lines: list[Sequence[str]] = [
         sheet.columns,
         ["---", *["---:"] * (len(sheet.columns) - 1)],

@@ -1,6 +1,4 @@
-"""A labelled split measured by a model file, with progress: what `evaluate`, `pictures` and
-`report` share.
-"""
+"""A labelled split measured, with progress: what `evaluate`, `pictures` and `report` share."""
 
 from collections.abc import Collection
 from pathlib import Path

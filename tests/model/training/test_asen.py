@@ -2,7 +2,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model.training.asen import Asen, NetworkConfig  # noqa: E402
+from model.training.asen import Asen, NetworkConfig, with_places  # noqa: E402
 from model.training.backbones import BACKBONES, build_trunk  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -53,26 +53,41 @@ def test_the_trunk_runs_once_whatever_the_number_of_attributes(network: Asen) ->
 def test_all_attributes_at_once_equal_the_papers_attribute_by_attribute(
     network: Asen, features: "torch.Tensor"
 ) -> None:
-    """ASEN as written: for one attribute, attend over positions, then gate channels."""
+    """ASEN as written, with two maps: attend over positions, then gate channels."""
     asa, aca = network.spatial_attention, network.channel_attention
     all_at_once = network(images())
+    placed = with_places(features)
+    channels = features.shape[1]
     for attribute in range(len(COUNTS)):
         embedding = network.attribute_embedding[attribute]
-        query = asa.attribute(embedding)  # (K,), then duplicated over all positions
-        duplicated = query.view(1, -1, 1, 1).expand(2, -1, *features.shape[2:])
-        scores = (asa.image(features) * duplicated).sum(1) / query.numel() ** 0.5
-        attention = scores.flatten(1).softmax(1).view_as(scores)
-        pooled = (features * attention.unsqueeze(1)).sum(dim=(2, 3))
+        maps, contents, places = [], [], []
+        for one in embedding.split(asa.attribute_dimension):
+            query = 2 * asa.attribute(one)  # (K,), then duplicated over all positions
+            duplicated = query.view(1, -1, 1, 1).expand(2, -1, *features.shape[2:])
+            scores = (asa.image(placed) * duplicated).sum(1) / query.numel() ** 0.5
+            maps.append(scores.flatten(1).softmax(1).view_as(scores))
+            summed = (placed * maps[-1].unsqueeze(1)).sum(dim=(2, 3))
+            contents.append(summed[:, :channels])
+            places.append(2 * summed[:, channels:])
+        pooled, attention = torch.cat(contents, dim=1), sum(maps) / len(maps)
         both = torch.cat([aca.attribute(embedding).expand(2, -1), pooled], dim=1)
         first = torch.cat([aca.reduce_attribute.weight, aca.reduce_image.weight], dim=1)
         hidden = torch.relu(both @ first.T + aca.reduce_image.bias)
-        gated = pooled * torch.sigmoid(aca.expand(hidden))
+        gated = torch.cat([pooled * torch.sigmoid(aca.expand(hidden)), *places], dim=1)
         raw = gated @ network.projection.weight[attribute] + network.projection.bias[attribute]
         torch.testing.assert_close(all_at_once.attention[:, attribute], attention)
         torch.testing.assert_close(all_at_once.norms[:, attribute], raw.norm(dim=1))
         torch.testing.assert_close(
             all_at_once.vectors[:, attribute], torch.nn.functional.normalize(raw, dim=1)
         )
+
+
+def test_places_are_height_and_distance_from_the_middle_alike_on_both_sides() -> None:
+    places = with_places(torch.zeros(1, 3, 5, 3))[0, 3:]
+    for y, down in enumerate((-1.0, -0.5, 0.0, 0.5, 1.0)):
+        for x, across in enumerate((-1.0, 0.0, 1.0)):
+            expected = torch.tensor([down, down**2, across**2, abs(across)])
+            torch.testing.assert_close(places[:, y, x], expected)
 
 
 @torch.no_grad()

@@ -13,7 +13,8 @@ import onnx  # noqa: E402
 from api_schemas.card import ModelCard, Quality  # noqa: E402
 from model.drawings import write_catalog  # noqa: E402
 from model.encoder import Encoder  # noqa: E402
-from model.training.rivals import Cost, Outcome, main, markdown  # noqa: E402
+from model.training.cost import Cost  # noqa: E402
+from model.training.rivals import Outcome, main, markdown  # noqa: E402
 from model.training.train import load_run  # noqa: E402
 
 pytestmark = pytest.mark.torch

@@ -242,13 +242,12 @@ def test_the_first_stage_leaves_the_local_half_empty() -> None:
 
 
 def slow_triplets(similarity: Tensor, labels: list[int], margin: float) -> float:
-    """Mean over values of the mean over the value's triplets."""
-    per_value: dict[int, list[float]] = {}
-    for anchor, positive, negative in itertools.permutations(range(len(labels)), 3):
-        if labels[anchor] == labels[positive] != labels[negative]:
-            hinge = margin - similarity[anchor, positive] + similarity[anchor, negative]
-            per_value.setdefault(labels[anchor], []).append(max(0.0, float(hinge)))
-    return sum(sum(terms) / len(terms) for terms in per_value.values()) / len(per_value)
+    terms = [
+        max(0.0, float(margin - similarity[anchor, positive] + similarity[anchor, negative]))
+        for anchor, positive, negative in itertools.permutations(range(len(labels)), 3)
+        if labels[anchor] == labels[positive] != labels[negative]
+    ]
+    return sum(terms) / len(terms)
 
 
 VALUES = torch.tensor([[0, 1], [0, 1], [1, -1], [1, 0], [2, 0], [0, 1]])
