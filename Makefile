@@ -10,8 +10,8 @@ ATTRIBUTES ?= garment_type,collar,neckline,sleeve_length,closure,pattern,color,s
 SEEDS ?= 0 1 2
 EPOCHS ?= 50
 # What the two sizes are trained with, beside the defaults of `lapel train`.
-SMALL ?= --backbone compact24 --input-size 160
-BASE ?= --backbone resnet18 --input-size 224
+SMALL ?= --backbone compact24 --input-size 160 --drawn 0.19
+BASE ?= --backbone resnet18 --input-size 224 --drawn 0.19
 RIVALS ?=
 
 SERVE := .venv
@@ -91,16 +91,11 @@ $(DEV)/.installed: pyproject.toml
 	touch $@
 
 runs/small-%.onnx: | $(TRAIN_READY) $(TRAIN_DATA)
-	$(call train_twice,runs/small-$*,--seed $* $(SMALL))
+	$(train) --seed $* $(SMALL) --epochs $(EPOCHS) --work runs/small-$* --out $@
 
 runs/base-%.onnx: | $(TRAIN_READY) $(TRAIN_DATA)
-	$(call train_twice,runs/base-$*,--seed $* $(BASE))
+	$(train) --seed $* $(BASE) --epochs $(EPOCHS) --work runs/base-$* --out $@
 
-# From random weights, then a few epochs of whole garments at full size: place, flags.
-define train_twice
-	$(train) $(2) --epochs $(EPOCHS) --work $(1)-first --out $(1)-first.onnx
-	$(train) $(2) --start-from $(1)-first --epochs 5 --learning-rate 5e-4 --work $(1) --out $(1).onnx
-endef
 # By module, since an entry point needs an installation.
 train = $(TRAIN_PYTHON) -c 'import typer; from model.training.cli import run_train as train; typer.run(train)' \
   --data $(TRAIN_DATA) --attributes $(ATTRIBUTES) --about model/weights/about.json

@@ -17,11 +17,13 @@ from api_schemas.card import ModelCard
 from model.labels import LabelTable, LabelTableError, read_labels
 from model.pixels import UndecodableImage
 from model.training.backbones import BACKBONES
+from model.training.config import TrainConfig
 from model.training.data import GENTLE
 from model.training.designs.registry import DESIGNS
 from model.training.export import About, ExportError, export
 from model.training.losses import LossWeights
-from model.training.train import Run, TrainConfig, load_run, train
+from model.training.runs import Run, load_run
+from model.training.train import train
 
 
 class Recipe(StrEnum):

@@ -33,7 +33,7 @@ from model.labels import LabelTable
 from model.pixels import normalise
 from model.training.asen import INITIAL_SCALE, ValueHead
 from model.training.designs.registry import design_named
-from model.training.train import Run
+from model.training.runs import Run
 
 PARITY_TOLERANCE: Final = 1e-4  # largest difference allowed between the two unit vectors
 PROTOTYPE_PULL: Final = 1.0  # weight of (1 - cosine to the value's mean); see docs/model.md
@@ -232,7 +232,7 @@ def _fit_prototypes(vectors: Tensor, actual: Tensor, count: int) -> Tensor:
     means = F.normalize(means, dim=-1)
     prototypes = means.clone().requires_grad_()
     log_scale = torch.tensor(INITIAL_SCALE).log().requires_grad_()
-    optimizer = torch.optim.LBFGS([prototypes, log_scale], max_iter=60)
+    optimizer = torch.optim.LBFGS([prototypes, log_scale], max_iter=60, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()

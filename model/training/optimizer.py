@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 # Newton-Schulz iteration of fifth order whose singular values end near 1 quickly, not exactly.
 _COEFFICIENTS: Final = (3.4445, -4.7750, 2.0315)
+TRUNKS: Final = ("trunk", "local_trunk")
 _ITERATIONS: Final = 5
 _ADAM_SCALE: Final = 0.2  # root mean square of an AdamW step of rate 1, so that rates are shared
 
@@ -25,8 +26,8 @@ def optimizers(
     The first convolution reads colours and is no matrix of features; biases, BatchNorm and
     scales do not decay.
     """
-    trunk = getattr(network, "trunk", None)
-    kernels = [p for p in trunk.parameters() if _is_kernel(p)] if trunk is not None else []
+    trunks = [module for name, module in network.named_children() if name in TRUNKS]
+    kernels = [p for trunk in trunks for p in trunk.parameters() if _is_kernel(p)]
     taken = {id(p) for p in kernels}
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in taken]
     groups = [

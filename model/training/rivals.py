@@ -21,10 +21,12 @@ from model.encoder import Encoder
 from model.labels import LabelTable, LabelTableError, read_labels
 from model.pixels import UndecodableImage
 from model.training.backbones import BACKBONES
+from model.training.config import TrainConfig, as_json
 from model.training.cost import Cost, costs
 from model.training.designs.registry import DESIGNS, design_named
 from model.training.export import About, ExportError, export
-from model.training.train import TrainConfig, as_json, load_run, train
+from model.training.runs import load_run
+from model.training.train import train
 
 
 @dataclass(frozen=True)

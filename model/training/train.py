@@ -5,32 +5,26 @@ from a generator seeded by (seed, epoch), and a checkpoint holds all that carrie
 What is validated and exported is the exponential moving average of the weights.
 """
 
-import copy
 import ctypes
 import json
 import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from api_schemas.card import Preprocessing
-from model import pixels
 from model.labels import LabelTable
-from model.metrics import retrieval_score
-from model.training.asen import NetworkConfig
+from model.training.averaging import WeightAverage
+from model.training.config import TrainConfig, as_json
 from model.training.data import (
-    Augmentation,
     Targets,
     augment,
     epoch_batches,
@@ -39,84 +33,14 @@ from model.training.data import (
 from model.training.designs.registry import design_named
 from model.training.designs.rival import OwnLoss, Staged
 from model.training.drawn import DrawnGarments
-from model.training.losses import AttributeLoss, LossWeights, balanced_value_weights
+from model.training.losses import AttributeLoss, balanced_value_weights
 from model.training.optimizer import optimizers
+from model.training.runs import Run, load_run, new_network
+from model.training.validation import normalise, validation_maps
 
-MEAN: Final = (0.485, 0.456, 0.406)  # ImageNet's, so that pretrained trunks fit
-STD: Final = (0.229, 0.224, 0.225)
 PACK_MARGIN: Final = (
     1.2  # photographs are packed larger than the input, so that a crop loses little
 )
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Everything that decides a training run; saved beside its checkpoint."""
-
-    design: str = "lapel"
-    backbone: str = "compact24"
-    pretrained: bool = False
-    embedding_dimension: int = 64
-    input_size: int = 160
-    fit: str = "pad"
-    epochs: int = 50
-    batch_size: int = 32
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.05
-    warmup_epochs: float = 3.0
-    # Shares of the run and of the input size: small pictures first, most of the learning at
-    # a third of the cost.
-    resolution_schedule: tuple[tuple[float, float], ...] = ((0.5, 0.6), (0.85, 0.8), (1.0, 1.0))
-    ema_decay: float = 0.998
-    validate_every: int = 2
-    min_value_count: int = 20
-    seed: int = 0
-    device: str = "auto"
-    start_from: str = ""  # work folder whose best epoch gives the first weights
-    drawn_share: float = 0.0  # drawn garments joining a batch, as a share of its photographs
-    losses: LossWeights | None = None  # None: what the design was published with
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-    def preprocessing(self) -> Preprocessing:
-        """What the exported card will say."""
-        return Preprocessing.model_validate(
-            {"input_size": self.input_size, "fit": self.fit, "mean": MEAN, "std": STD}
-        )
-
-    def loss_weights(self) -> LossWeights:
-        """The losses given, or else the design's own.
-
-        Raises:
-            ValueError: unknown design, or values to be learnt without a value head.
-        """
-        design = design_named(self.design)
-        losses = self.losses or design.losses
-        if losses.prototypes and not design.value_head:
-            raise ValueError(
-                f"losses.prototypes is {losses.prototypes}, but design {self.design!r} has no "
-                "value head to train with it; give 0"
-            )
-        return losses
-
-    def size_at(self, epoch: int) -> int:
-        """Side of the training pictures in an epoch, a multiple of the trunk's stride."""
-        done = (epoch + 1) / self.epochs
-        share = next(size for until, size in self.resolution_schedule if done <= until + 1e-9)
-        return max(32, round(self.input_size * share / 16) * 16)
-
-
-@dataclass
-class Run:
-    """A training run's outcome: the averaged network and what it learnt from."""
-
-    network: nn.Module
-    config: TrainConfig
-    attributes: tuple[str, ...]
-    value_names: tuple[tuple[str, ...], ...]
-    left_out_values: dict[str, tuple[str, ...]]
-    training_images: int
-    validation_map: float
-    history: list[dict[str, Any]]
 
 
 def train(
@@ -178,7 +102,7 @@ class _Loop:
             else None
         )
         torch.manual_seed(config.seed)
-        self.network = _new_network(config, self.value_names).to(self.device)
+        self.network = new_network(config, self.value_names).to(self.device)
         self.network.to(memory_format=torch.channels_last)
         if config.start_from:
             self.network.load_state_dict(_first_weights(config, self.value_names))
@@ -367,31 +291,6 @@ class _Loop:
         self.console.print(f"resuming after epoch {self.epoch}")
 
 
-def load_run(work_folder: Path) -> Run:
-    """The best epoch so far of the run in a work folder.
-
-    Raises:
-        FileNotFoundError: the folder holds no checkpoint with a validated epoch.
-    """
-    state = torch.load(work_folder / "last.pt", map_location="cpu", weights_only=True)
-    config = TypeAdapter(TrainConfig).validate_json(state["config"])
-    value_names = tuple(tuple(names) for names in state["value_names"])
-    network = _new_network(replace(config, pretrained=False), value_names)
-    network.load_state_dict(
-        torch.load(work_folder / "best.pt", map_location="cpu", weights_only=True)
-    )
-    return Run(
-        network=network.eval(),
-        config=config,
-        attributes=tuple(state["attributes"]),
-        value_names=value_names,
-        left_out_values={a: tuple(values) for a, values in state["left_out_values"].items()},
-        training_images=state["training_images"],
-        validation_map=state["best"],
-        history=state["history"],
-    )
-
-
 def _first_weights(
     config: TrainConfig, value_names: tuple[tuple[str, ...], ...]
 ) -> dict[str, Tensor]:
@@ -408,92 +307,11 @@ def _first_weights(
     return weights
 
 
-class WeightAverage:
-    """Exponential moving average of a network's weights and running statistics."""
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).requires_grad_(False).eval()
-        self.network.zero_grad()
-        self.decay, self.steps = decay, 0
-
-    @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """Move towards the network; the first steps move faster, so that the start is forgotten."""
-        self.steps += 1
-        weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
-        source = network.state_dict()
-        for name, mine in self.network.state_dict().items():
-            if mine.is_floating_point():
-                mine.lerp_(source[name], weight)
-            else:
-                mine.copy_(source[name])
-
-
-def validation_maps(
-    network: nn.Module,
-    packed: NDArray[np.uint8],
-    table: LabelTable,
-    value_names: tuple[tuple[str, ...], ...],
-    config: TrainConfig,
-) -> dict[str, float]:
-    """Cross-photographer MAP per attribute, over every value the split holds."""
-    vectors = embed_packed(network, packed, config.preprocessing())
-    maps = {}
-    for index, attribute in enumerate(table.attributes):
-        space = vectors[:, index]
-        values = table.value_indices(attribute, table.values(attribute))
-        score = retrieval_score(space @ space.T, values, table.groups)
-        maps[attribute] = score.mean_average_precision
-    return maps
-
-
-@torch.no_grad()
-def embed_packed(
-    network: nn.Module,
-    packed: NDArray[np.uint8],
-    preprocessing: Preprocessing,
-    batch_size: int = 128,
-) -> NDArray[np.float32]:
-    """(N, S, S, 3) uint8 -> vectors (N, A, D) float32, in evaluation mode."""
-    device = next(network.parameters()).device
-    network.eval()
-    batches = [
-        network(
-            torch.from_numpy(
-                pixels.normalise(packed[start : start + batch_size], preprocessing)
-            ).to(device, memory_format=torch.channels_last)
-        ).vectors.cpu()
-        for start in range(0, len(packed), batch_size)
-    ]
-    vectors: NDArray[np.float32] = torch.cat(batches).numpy()
-    return vectors
-
-
-def normalise(images: Tensor) -> Tensor:
-    """(B, 3, H, W) in 0..1 -> standardised with ``MEAN`` and ``STD``."""
-    mean = images.new_tensor(MEAN).view(3, 1, 1)
-    std = images.new_tensor(STD).view(3, 1, 1)
-    return (images - mean) / std
-
-
 def choose_device(name: str) -> torch.device:
     """``auto``: CUDA where there is one; anything else is torch's own name for a device."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
-
-
-def _new_network(config: TrainConfig, value_names: tuple[tuple[str, ...], ...]) -> nn.Module:
-    return design_named(config.design).build(_network_config(config, value_names))
-
-
-def _network_config(config: TrainConfig, value_names: tuple[tuple[str, ...], ...]) -> NetworkConfig:
-    return NetworkConfig(
-        value_counts=tuple(len(names) for names in value_names),
-        backbone=config.backbone,
-        pretrained=config.pretrained,
-        embedding_dimension=config.embedding_dimension,
-    )
 
 
 def _left_out(
@@ -505,12 +323,6 @@ def _left_out(
         for attribute, names in zip(table.attributes, value_names, strict=True)
     }
     return {attribute: values for attribute, values in rare.items() if values}
-
-
-def as_json(config: TrainConfig) -> str:
-    """The configuration as it is saved, with the losses that hold for it."""
-    config = replace(config, losses=config.loss_weights())
-    return json.dumps(asdict(config), indent=1)
 
 
 def _save(state: Any, path: Path) -> None:

@@ -15,7 +15,7 @@ from model.drawings import write_catalog  # noqa: E402
 from model.encoder import Encoder  # noqa: E402
 from model.training.cost import Cost  # noqa: E402
 from model.training.rivals import Outcome, main, markdown  # noqa: E402
-from model.training.train import load_run  # noqa: E402
+from model.training.runs import load_run  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
