@@ -232,7 +232,9 @@ def _fit_prototypes(vectors: Tensor, actual: Tensor, count: int) -> Tensor:
     means = F.normalize(means, dim=-1)
     prototypes = means.clone().requires_grad_()
     log_scale = torch.tensor(INITIAL_SCALE).log().requires_grad_()
-    optimizer = torch.optim.LBFGS([prototypes, log_scale], max_iter=60, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(
+        [prototypes, log_scale], max_iter=60, line_search_fn="strong_wolfe"
+    )
 
     def closure() -> Tensor:
         optimizer.zero_grad()

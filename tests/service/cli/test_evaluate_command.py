@@ -1,3 +1,4 @@
+import functools
 import re
 
 import pytest
@@ -5,7 +6,9 @@ import pytest
 from api_schemas.card import Quality
 from model.encoder import SHIPPED_MODEL
 from model.evaluate import embed_table, evaluate
+from model.further import measure_all, pictures_to_do
 from model.labels import read_labels
+from service.cli import measuring
 from service.cli.measures import quality_markdown
 
 
@@ -26,6 +29,20 @@ def test_the_figures_are_those_of_the_measurement(run, table, quality, tmp_path)
         figure = expected.retrieval.map_other_photographers
         assert measured.attributes[name].retrieval.map_other_photographers == pytest.approx(figure)
         assert re.search(rf"^ {name} +{figure:.3f} ", done.out, re.MULTILINE)
+
+
+def test_what_takes_minutes_is_measured_when_named(run, table, monkeypatch):
+    # Four drawn garments instead of hundreds: the command is on trial, not the model.
+    monkeypatch.setattr(measuring, "measure_all", functools.partial(measure_all, drawn=4))
+    monkeypatch.setattr(measuring, "pictures_to_do", functools.partial(pictures_to_do, drawn=4))
+    line = ("evaluate", SHIPPED_MODEL, "--data", table, "--split", "test", "--markdown")
+    plain, further = run(*line), run(*line, "--also", "attention")
+    assert further.code == 0, further.err
+    assert "| peaks" not in plain.out
+    added = further.out.removeprefix(plain.out.rstrip("\n"))
+    assert added != further.out  # what is measured without --also stands first, unchanged
+    assert "Attention peaks inside the right part of drawn garments" in added
+    assert "MAP among photographs" not in added
 
 
 def test_markdown_is_two_tables_with_a_row_for_each_attribute_and_mean(quality):

@@ -6,7 +6,7 @@ import pytest
 
 from model.encoder import SHIPPED_MODEL
 from model.further import measure_all, pictures_to_do
-from service.cli import report
+from service.cli import measuring
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_only_the_attributes_asked_for_get_a_section(run, whole, tmp_path):
 @pytest.mark.slow
 def test_changes_and_attention_are_measured_when_asked_for(run, whole, tmp_path, monkeypatch):
     # Four drawn garments instead of hundreds: the command is on trial, not the model.
-    monkeypatch.setattr(report, "measure_all", functools.partial(measure_all, drawn=4))
-    monkeypatch.setattr(report, "pictures_to_do", functools.partial(pictures_to_do, drawn=4))
+    monkeypatch.setattr(measuring, "measure_all", functools.partial(measure_all, drawn=4))
+    monkeypatch.setattr(measuring, "pictures_to_do", functools.partial(pictures_to_do, drawn=4))
     done = run(
         *("report", SHIPPED_MODEL, "--data", whole, "--out", tmp_path, "--attribute", "color"),
         *("--robustness", "--attention"),
