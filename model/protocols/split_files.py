@@ -38,9 +38,7 @@ def read_annotations(path: Path, pictures: int, attributes: int) -> Rows:
         ProtocolError: it cannot be read, is empty, or a line is not of this form.
     """
     rows = []
-    for place, numbers in _numbered(path):
-        if len(numbers) != 3:
-            raise ProtocolError(f"{place}: 3 numbers are expected, not {len(numbers)}")
+    for place, numbers in _three_numbered(path):
         _require_below(pictures, numbers[0], "picture", place)
         _require_below(attributes, numbers[1], "attribute", place)
         rows.append(numbers)
@@ -80,9 +78,7 @@ def read_triplets(path: Path, pictures: int) -> Rows:
         ProtocolError: it cannot be read, is empty, or a line is not of this form.
     """
     rows = []
-    for place, numbers in _numbered(path):
-        if len(numbers) != 3:
-            raise ProtocolError(f"{place}: 3 numbers are expected, not {len(numbers)}")
+    for place, numbers in _three_numbered(path):
         for number in numbers:
             _require_below(pictures, number, "picture", place)
         rows.append(numbers)
@@ -118,6 +114,14 @@ def _numbered(path: Path) -> Iterator[tuple[str, list[int]]]:
         if not words or not all(_NUMBER.fullmatch(word) for word in words):
             raise ProtocolError(f"{place}: whole numbers are expected, not {line.strip()!r}")
         yield place, [int(word) for word in words]
+
+
+def _three_numbered(path: Path) -> Iterator[tuple[str, list[int]]]:
+    """As `_numbered`, of a file with three numbers on each line."""
+    for place, numbers in _numbered(path):
+        if len(numbers) != 3:
+            raise ProtocolError(f"{place}: 3 numbers are expected, not {len(numbers)}")
+        yield place, numbers
 
 
 def _require_below(count: int, number: int, what: str, place: str) -> None:
