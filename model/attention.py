@@ -18,7 +18,7 @@ from PIL import Image
 from api_schemas.card import AttributeCard, Preprocessing
 from model import pixels
 from model.drawings import VALUES, allowed_values, variant
-from model.drawings.numbered import SIDE_PIXELS, Drawn
+from model.drawings.numbered import Drawn
 from model.encoder import Encoder
 from model.evaluate import Progress, shared_attributes
 from model.labels import LabelTable
@@ -205,8 +205,8 @@ def _parts(drawn: Drawn, *names: str) -> Mask | None:
 def _cells_overlapping(mask: Mask, grid: tuple[int, ...]) -> Mask:
     """(h, w) whether each cell of a grid over the picture shares a pixel with the mask."""
     height, width = grid
-    rows = np.linspace(0, SIDE_PIXELS, height + 1)
-    columns = np.linspace(0, SIDE_PIXELS, width + 1)
+    rows = np.linspace(0, mask.shape[0], height + 1)
+    columns = np.linspace(0, mask.shape[1], width + 1)
     cells = np.zeros((height, width), dtype=bool)
     for y in range(height):
         band = mask[int(rows[y]) : int(np.ceil(rows[y + 1]))]

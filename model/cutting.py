@@ -86,7 +86,7 @@ def _palette(colors: NDArray[np.float32]) -> NDArray[np.float32]:
     spread = np.linspace(0, len(order) - 1, 2 * _COLORS + 1).astype(int)[1::2]
     centres: NDArray[np.float32] = order[spread]
     for _ in range(6):
-        nearest = ((colors[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
+        nearest = _squared_distances(colors, centres).argmin(axis=1)
         for k in np.unique(nearest):
             centres[k] = colors[nearest == k].mean(axis=0)
     return centres
@@ -94,8 +94,17 @@ def _palette(colors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _distance(colors: NDArray[np.float32], palette: NDArray[np.float32]) -> NDArray[np.float32]:
     """(H, W) distance of each pixel to the nearest colour of a palette."""
-    squared = ((colors[:, :, None] - palette) ** 2).sum(axis=3)
-    return np.asarray(np.sqrt(squared.min(axis=2)))
+    squared = _squared_distances(colors.reshape(-1, 3), palette).min(axis=1)
+    return np.asarray(np.sqrt(squared).reshape(colors.shape[:2]))
+
+
+def _squared_distances(
+    colors: NDArray[np.float32], centres: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """(N, K) from (N, 3) to (K, 3), as one product of matrices."""
+    products = colors @ centres.T
+    squared = (colors**2).sum(axis=1, keepdims=True) - 2 * products + (centres**2).sum(axis=1)
+    return np.asarray(np.maximum(squared, 0))
 
 
 def _blurred(field: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -116,9 +125,15 @@ def _one_piece(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _reached(start: NDArray[np.bool_], allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels of `allowed` connected to `start`."""
-    reached = start
+    reached = start & allowed
     while True:
-        grown = (np.asarray(_picture(reached).filter(ImageFilter.MaxFilter(3))) > 0) & allowed
+        grown = reached.copy()
+        grown[1:] |= reached[:-1]
+        grown[:-1] |= reached[1:]
+        sideways = grown.copy()
+        grown[:, 1:] |= sideways[:, :-1]
+        grown[:, :-1] |= sideways[:, 1:]
+        grown &= allowed
         if (grown == reached).all():
             return reached
         reached = grown

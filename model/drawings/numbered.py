@@ -19,7 +19,7 @@ from model.drawings.wardrobe import random_design
 from model.labels import LabelTable
 
 SIDE_PIXELS: Final = 320
-"""Side of a picture and of its masks."""
+"""Side of a picture and of its masks, where nothing else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,21 @@ class Drawn:
     design: Design
     look: tuple[int, int, int]
     """Seed of the look."""
+    side: int = SIDE_PIXELS
+    """Of the picture and its masks."""
 
     @classmethod
-    def numbered(cls, number: int, seed: int = 0) -> "Drawn":
+    def numbered(cls, number: int, seed: int = 0, *, side: int = SIDE_PIXELS) -> "Drawn":
         """The garment of a number."""
-        return cls(random_design(np.random.default_rng((seed, number))), (seed, number, 1))
+        return cls(random_design(np.random.default_rng((seed, number))), (seed, number, 1), side)
 
     def picture(self) -> Image.Image:
-        """RGB, SIDE_PIXELS square."""
-        return draw(self.design, size=SIDE_PIXELS, rng=np.random.default_rng(self.look))
+        """RGB, ``side`` square."""
+        return draw(self.design, size=self.side, rng=np.random.default_rng(self.look))
 
     def masks(self, design: Design | None = None) -> dict[str, NDArray[np.bool_]]:
         """Masks of its parts, or of another design's under the same look, as `part_masks`."""
-        return dict(_masks(design or self.design, self.look))
+        return dict(_masks(design or self.design, self.look, self.side))
 
 
 def drawn_table(count: int, seed: int = 0) -> LabelTable:
@@ -57,8 +59,8 @@ def drawn_table(count: int, seed: int = 0) -> LabelTable:
 
 # Several attributes ask for the same garment's masks one after another.
 @lru_cache(maxsize=4)
-def _masks(design: Design, look: tuple[int, int, int]) -> dict[str, NDArray[np.bool_]]:
-    masks = part_masks(design, size=SIDE_PIXELS, rng=np.random.default_rng(look))
+def _masks(design: Design, look: tuple[int, int, int], side: int) -> dict[str, NDArray[np.bool_]]:
+    masks = part_masks(design, size=side, rng=np.random.default_rng(look))
     for mask in masks.values():
         mask.setflags(write=False)
     return masks

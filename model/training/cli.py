@@ -118,6 +118,15 @@ def run_train(
             "for attributes that are named and valued as the shipped model's.",
         ),
     ] = TrainConfig.drawn_share,
+    new_grounds: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Share of the photographs whose garment is cut out and put on another ground, "
+            "anew every epoch, so that backgrounds decide less.",
+        ),
+    ] = TrainConfig.new_ground_share,
     seed: Annotated[int, typer.Option(help="Same seed, same machine, same model.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
 ) -> None:
@@ -139,6 +148,7 @@ def run_train(
         learning_rate=learning_rate,
         min_value_count=min_value_count,
         drawn_share=drawn,
+        new_ground_share=new_grounds,
         seed=seed,
         device=device,
     )

@@ -38,6 +38,7 @@ class TrainConfig:
     device: str = "auto"
     start_from: str = ""  # work folder whose best epoch gives the first weights
     drawn_share: float = 0.0  # drawn garments joining a batch, as a share of its photographs
+    new_ground_share: float = 0.0  # photographs whose garment is put on another ground
     losses: LossWeights | None = None  # None: what the design was published with
     augmentation: Augmentation = field(default_factory=Augmentation)
 

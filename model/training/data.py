@@ -10,18 +10,19 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from rich.progress import track
 from torch import Tensor
 
 from api_schemas.card import Preprocessing
 from model import pixels
 from model.labels import LabelTable
+
+PackedPixels = np.memmap[Any, np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,7 @@ class Targets:
         return one_hot.sum(0)[:, 1:]
 
 
-def packed_pixels(
-    files: Sequence[Path], preprocessing: Preprocessing, cache: Path
-) -> NDArray[np.uint8]:
+def packed_pixels(files: Sequence[Path], preprocessing: Preprocessing, cache: Path) -> PackedPixels:
     """Decode photographs once.
 
     Args:
@@ -94,7 +93,7 @@ def packed_pixels(
                 packed[row] = image
         packed.flush()
         partial.rename(path)
-    mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    mapped: PackedPixels = np.load(path, mmap_mode="r")
     return mapped
 
 
@@ -113,7 +112,7 @@ class Augmentation:
     """Ranges of the random changes; each is drawn per image."""
 
     zoom: tuple[float, float] = (0.8, 1.15)  # share of the picture's side that is kept
-    aspect: float = 0.15  # log range
+    aspect: float = 0.1  # log range; the length of a garment is seen by its proportions
     rotation_degrees: float = 15.0
     brightness: float = 0.35
     contrast: float = 0.35
@@ -142,7 +141,35 @@ def augment(images: Tensor, size: int, ranges: Augmentation, generator: torch.Ge
         (B, 3, size, size) float32 in 0..1.
     """
     draw = _Draw(len(images), generator, images.device)
-    images = _resample(images, size, ranges, draw)
+    return _changed(images, _placements(ranges, draw), size, ranges, draw)
+
+
+def augment_with_parts(
+    images: Tensor, parts: Tensor, size: int, ranges: Augmentation, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Change a batch at random, and move what is known of places along with it.
+
+    Args:
+        images: as for `augment`.
+        parts: (B, A, c, c) float32, over the whole of each image.
+        size: side of the resulting images.
+        ranges: how much.
+        generator: of the CPU; the draws are the same on every device.
+
+    Returns:
+        (B, 3, size, size) and (B, A, c, c).
+    """
+    draw = _Draw(len(images), generator, images.device)
+    placements = _placements(ranges, draw)
+    grid = F.affine_grid(placements, list(parts.shape), align_corners=False)
+    moved = F.grid_sample(parts, grid, align_corners=False)
+    return _changed(images, placements, size, ranges, draw), moved
+
+
+def _changed(
+    images: Tensor, placements: Tensor, size: int, ranges: Augmentation, draw: "_Draw"
+) -> Tensor:
+    images = _resample(images, placements, size)
     images = _recolour(images, ranges, draw)
     return _erase(images, ranges, draw)
 
@@ -158,16 +185,14 @@ class _Draw:
         return (low + (high - low) * unit).to(self.device)
 
 
-def _resample(images: Tensor, size: int, ranges: Augmentation, draw: _Draw) -> Tensor:
-    working = min(images.shape[-1], round(size * 1.2))
-    if working < images.shape[-1]:  # resampling below takes no average over source pixels
-        images = F.interpolate(images, size=(working, working), mode="bilinear", antialias=True)
+def _placements(ranges: Augmentation, draw: _Draw) -> Tensor:
+    """(B, 2, 3) affine maps from places in the result to places in the picture."""
     angle = draw(-1, 1) * np.deg2rad(ranges.rotation_degrees)
     zoom, stretch = draw(*ranges.zoom), draw(-ranges.aspect, ranges.aspect).div(2).exp()
     flip = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
     across, down = zoom * stretch, zoom / stretch
     room_x, room_y = (1 - across).clamp_min(0), (1 - down).clamp_min(0)
-    theta = torch.stack(
+    return torch.stack(
         [
             torch.stack(
                 [flip * across * angle.cos(), -down * angle.sin(), room_x * draw(-1, 1)], 1
@@ -175,8 +200,14 @@ def _resample(images: Tensor, size: int, ranges: Augmentation, draw: _Draw) -> T
             torch.stack([flip * across * angle.sin(), down * angle.cos(), room_y * draw(-1, 1)], 1),
         ],
         dim=1,
-    )  # (B, 2, 3)
-    grid = F.affine_grid(theta, [len(images), 3, size, size], align_corners=False)
+    )
+
+
+def _resample(images: Tensor, placements: Tensor, size: int) -> Tensor:
+    working = min(images.shape[-1], round(size * 1.2))
+    if working < images.shape[-1]:  # resampling below takes no average over source pixels
+        images = F.interpolate(images, size=(working, working), mode="bilinear", antialias=True)
+    grid = F.affine_grid(placements, [len(images), 3, size, size], align_corners=False)
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 

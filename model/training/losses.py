@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from model.training.asen import Embeddings
 
 UNLABELLED: Final = -1
+_COVERED: Final = 0.25  # share of a cell from which it counts as the part's in full
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class LossWeights:
     triplet: float = 0.0  # over the triplets a semi-hard miner finds
     all_triplets: float = 0.0  # over all of a batch
     visibility: float = 0.5
+    attention: float = 0.0  # where parts are known: on drawn garments
     label_smoothing: float = 0.1
     supcon_temperature: float = 0.1
     triplet_margin: float = 0.2  # the paper's
@@ -165,6 +167,23 @@ def prototype_loss(
     per_attribute = (row_loss * row_weight).sum(0) / row_weight.sum(0).clamp_min(1e-6)
     has_label = (row_weight.sum(0) > 0).float()
     return (per_attribute * has_label).sum() / has_label.sum().clamp_min(1.0)
+
+
+def attention_loss(attention: Tensor, parts: Tensor) -> Tensor:
+    """Minus the log of the attention that falls on the right part, where that is known.
+
+    Args:
+        attention: (B, A, h, w), each map summing to 1.
+        parts: (B, A, c, c) in 0..1, how much of each place shows the part; all 0 where unknown.
+
+    Returns:
+        Mean over the maps whose part is known; 0 where none is.
+    """
+    coverage = F.adaptive_avg_pool2d(parts, (attention.shape[2], attention.shape[3]))
+    inside = (coverage / _COVERED).clamp_max(1.0)
+    known = coverage.amax(dim=(2, 3)) >= _COVERED  # (B, A)
+    on_part = (attention * inside).sum(dim=(2, 3))
+    return -(on_part.clamp_min(1e-4).log() * known).sum() / known.sum().clamp_min(1)
 
 
 def visibility_loss(logits: Tensor, visible: Tensor) -> Tensor:

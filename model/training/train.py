@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -24,16 +24,19 @@ from torch import Tensor, nn
 from model.labels import LabelTable
 from model.training.averaging import WeightAverage
 from model.training.config import TrainConfig, as_json
+from model.training.cutouts import Cutouts
 from model.training.data import (
     Targets,
     augment,
+    augment_with_parts,
     epoch_batches,
     packed_pixels,
 )
 from model.training.designs.registry import design_named
 from model.training.designs.rival import OwnLoss, Staged
 from model.training.drawn import DrawnGarments
-from model.training.losses import AttributeLoss, balanced_value_weights
+from model.training.grounds import Grounds, as_images
+from model.training.losses import AttributeLoss, attention_loss, balanced_value_weights
 from model.training.optimizer import optimizers
 from model.training.runs import Run, load_run, new_network
 from model.training.validation import normalise, validation_maps
@@ -74,6 +77,22 @@ def train(
     return _Loop(table, config, work_folder, console, pack_folder).run(after_epoch)
 
 
+class _Batch(NamedTuple):
+    """What one step sees.
+
+    Attributes:
+        images: (B, 3, S, S) float32, normalised.
+        values: (B, A) int64.
+        visible: (B, A) float32.
+        parts: (n, A, c, c) float32, where each attribute is on the last n images; may be none.
+    """
+
+    images: Tensor
+    values: Tensor
+    visible: Tensor
+    parts: Tensor
+
+
 class _Loop:
     """State of a run in progress."""
 
@@ -87,7 +106,7 @@ class _Loop:
     ) -> None:
         self.config, self.folder, self.console = config, folder, console
         self.stage_ends = design_named(config.design).last_epochs(config.epochs)
-        losses = config.loss_weights()
+        self.loss_weights = config.loss_weights()
         self.device = choose_device(config.device)
         self.training, self.validation = table.split("train"), table.split("valid")
         self.value_names = tuple(
@@ -96,11 +115,7 @@ class _Loop:
         )
         self.targets = Targets.of(self.training, self.value_names)
         self._pack(pack_folder or folder)
-        self.drawn = (
-            DrawnGarments.make(table.attributes, self.value_names, seed=config.seed)
-            if config.drawn_share
-            else None
-        )
+        self._gather()
         torch.manual_seed(config.seed)
         self.network = new_network(config, self.value_names).to(self.device)
         self.network.to(memory_format=torch.channels_last)
@@ -108,7 +123,7 @@ class _Loop:
             self.network.load_state_dict(_first_weights(config, self.value_names))
         self.average = WeightAverage(self.network, config.ema_decay)
         counts = self.targets.value_counts()
-        self.loss = AttributeLoss(losses, balanced_value_weights(counts)).to(self.device)
+        self.loss = AttributeLoss(self.loss_weights, balanced_value_weights(counts)).to(self.device)
         self.optimizers = optimizers(self.network, config.learning_rate, config.weight_decay)
         self.scaler = torch.amp.GradScaler(enabled=self.device.type == "cuda")
         self.epoch, self.best, self.history = 0, -1.0, list[dict[str, Any]]()
@@ -119,6 +134,20 @@ class _Loop:
         at_pack = at_input.model_copy(update={"input_size": larger})
         self.pixels = packed_pixels(self.training.files, at_pack, folder)
         self.validation_pixels = packed_pixels(self.validation.files, at_input, folder)
+
+    def _gather(self) -> None:
+        """What photographs are mixed with: drawn garments, other grounds."""
+        config = self.config
+        self.drawn, self.cutouts = None, None
+        if config.drawn_share or config.new_ground_share:
+            self.grounds = Grounds.of(self.pixels, seed=config.seed)
+        if config.drawn_share:
+            self.drawn = DrawnGarments.make(
+                self.training.attributes, self.value_names, seed=config.seed
+            )
+        if config.new_ground_share:
+            pack = Path(str(self.pixels.filename))
+            self.cutouts = Cutouts.of(self.pixels, pack.with_name(f"garments-{pack.name}"))
 
     def run(self, after_epoch: Callable[[int], None] | None) -> Run:
         """Train what is left, then return the best epoch."""
@@ -193,7 +222,7 @@ class _Loop:
         return sum(self.epoch >= end for end in self.stage_ends[:-1])
 
     def _step(self, rows: Tensor, size: int, generator: torch.Generator) -> float:
-        images, values, visible = self._batch(rows, size, generator)
+        images, values, visible, parts = self._batch(rows, size, generator)
         with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
             if isinstance(self.network, OwnLoss):
                 embeddings, terms = self.network.embed_with_terms(images)
@@ -201,6 +230,9 @@ class _Loop:
                 embeddings, terms = self.network(images), {}
         embeddings = type(embeddings)(*(tensor.float() for tensor in embeddings))
         loss = self.loss(embeddings, values, visible)
+        if len(parts) and self.loss_weights.attention:
+            looked = embeddings.attention[-len(parts) :]
+            loss = loss + self.loss_weights.attention * attention_loss(looked, parts)
         if isinstance(self.network, OwnLoss):
             terms = {name: tensor.float() for name, tensor in terms.items()}
             loss = loss + self.network.own_loss(terms, values)
@@ -215,26 +247,31 @@ class _Loop:
         self.average.update(self.network)
         return float(loss.detach())
 
-    def _batch(
-        self, rows: Tensor, size: int, generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Augmented images, values and visibility of some photographs, and of drawings if any."""
+    def _batch(self, rows: Tensor, size: int, generator: torch.Generator) -> _Batch:
+        """Augmented photographs, then drawings if any."""
         rows = rows.sort().values
-        photographs = torch.from_numpy(self.pixels[rows.numpy()]).permute(0, 3, 1, 2)
-        images = self._augmented(photographs.to(self.device).float().div_(255), size, generator)
+        photographs = as_images(self.pixels[rows.numpy()])
+        if self.cutouts is not None:
+            share = self.config.new_ground_share
+            photographs = self.cutouts.on_new_grounds(
+                photographs, rows.numpy(), share, self.grounds, generator
+            )
+        ranges = self.config.augmentation
+        images = augment(photographs.to(self.device), size, ranges, generator)
         values, visible = self.targets.values[rows], self.targets.visible[rows]
+        parts = torch.empty(0)
         count = round(len(rows) * self.config.drawn_share)
         if self.drawn is not None and count:
-            drawn_rows, pictures = self.drawn.sample(count, self.pixels, generator)
-            pictures = self._augmented(pictures.to(self.device), size, generator)
+            drawn_rows, pictures = self.drawn.sample(count, self.grounds, generator)
+            drawn_parts = self.drawn.parts_of(drawn_rows).to(self.device)
+            pictures, parts = augment_with_parts(
+                pictures.to(self.device), drawn_parts, size, ranges, generator
+            )
             images = torch.cat([images, pictures])
             values = torch.cat([values, self.drawn.values[drawn_rows]])
             visible = torch.cat([visible, self.drawn.visible[drawn_rows]])
         images = normalise(images).contiguous(memory_format=torch.channels_last)
-        return images, values.to(self.device), visible.to(self.device)
-
-    def _augmented(self, images: Tensor, size: int, generator: torch.Generator) -> Tensor:
-        return augment(images, size, self.config.augmentation, generator)
+        return _Batch(images, values.to(self.device), visible.to(self.device), parts)
 
     def _learning_rate(self, epoch: float) -> float:
         config, stage = self.config, self._stage()

@@ -51,7 +51,7 @@ DESIGNS: Final = {
     "lapel": Design(
         "ours: where and which channels per attribute, values by cosine prototypes",
         Asen,
-        LossWeights(),
+        LossWeights(attention=0.2),
         value_head=True,
     ),
     "global": Design(
