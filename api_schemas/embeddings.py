@@ -1,11 +1,35 @@
 """Vectors of images. Sent as float32 written exactly: reading them back gives the same bits."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from api_schemas.attributes import MODEL_EXAMPLE, ModelIdentity, ValueReading
-from api_schemas.bases import AnswerModel, examples
+from api_schemas.bases import AnswerModel, AttributeName, RequestModel, examples
+from api_schemas.images import ImageReference
 
 MAX_IMAGES = 32
+
+
+class EmbeddingsRequest(RequestModel):
+    """JSON body of POST /v1/embeddings."""
+
+    model_config = examples(
+        {
+            "images": [{"base64": "iVBORw0KGgo..."}, {"garment_id": "shirt-17"}],
+            "attributes": ["collar"],
+        }
+    )
+
+    images: list[ImageReference] = Field(min_length=1, max_length=MAX_IMAGES)
+    attributes: list[AttributeName] | None = Field(
+        default=None, min_length=1, description="all of the model's when left out"
+    )
+    include: list[Literal["attention"]] = Field(
+        default_factory=list,
+        description="attention; may be given here or as a query parameter; "
+        "of a stored garment there is none",
+    )
 
 
 class AttributeEmbedding(ValueReading):
@@ -27,7 +51,7 @@ class EmbeddingResult(AnswerModel):
 
 
 class EmbeddingsAnswer(AnswerModel):
-    """Answer of POST /v1/embeddings; one result per file, in the order of the files."""
+    """Answer of POST /v1/embeddings; one result per image, in the order of the images."""
 
     model_config = examples(
         {

@@ -1,4 +1,7 @@
-"""How a JSON request names an image."""
+"""How a JSON request names an image.
+
+A URL is only a text here: whether it may be fetched is the service's to say.
+"""
 
 from typing import Any, Self
 
@@ -6,18 +9,28 @@ from pydantic import ConfigDict, Field, model_validator
 
 from api_schemas.bases import AttributeName, CatalogName, GarmentId, RequestModel
 
+MAX_URL_LENGTH = 4096
+"""Characters; signed addresses of object stores reach about 2,000."""
+
 
 def _exactly_one_of(*names: str) -> dict[str, Any]:
     return {"oneOf": [{"required": [name]} for name in names]}
 
 
 class ImageReference(RequestModel):
-    """An image: its bytes, or a garment in a catalog."""
+    """An image: its bytes, where they are on the web, or a garment in a catalog."""
 
-    model_config = ConfigDict(json_schema_extra=_exactly_one_of("base64", "garment_id"))
+    model_config = ConfigDict(json_schema_extra=_exactly_one_of("base64", "url", "garment_id"))
 
     base64: str | None = Field(
         default=None, description="the image file's bytes, base64 (RFC 4648 section 4)"
+    )
+    url: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_URL_LENGTH,
+        description="http or https, on a public host; where the service allows it",
+        json_schema_extra={"format": "uri"},
     )
     garment_id: GarmentId | None = Field(default=None, description="a garment in a catalog")
     catalog: CatalogName | None = Field(
@@ -28,12 +41,13 @@ class ImageReference(RequestModel):
     def _one_source(self) -> Self:
         given = self._sources()
         if len(given) != 1:
-            raise ValueError(f"give exactly one of base64, garment_id; got {_listed(given)}")
+            raise ValueError(f"give exactly one of base64, url, garment_id; got {_listed(given)}")
         self._check_catalog()
         return self
 
     def _sources(self) -> list[str]:
-        return [name for name in ("base64", "garment_id") if getattr(self, name) is not None]
+        names = ("base64", "url", "garment_id")
+        return [name for name in names if getattr(self, name) is not None]
 
     def _check_catalog(self) -> None:
         if self.catalog is not None and self.garment_id is None:
@@ -48,7 +62,9 @@ class QueryReference(ImageReference):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "anyOf": [{"required": [n]} for n in ("base64", "garment_id", "values", "replace")]
+            "anyOf": [
+                {"required": [n]} for n in ("base64", "url", "garment_id", "values", "replace")
+            ]
         }
     )
 
@@ -65,14 +81,14 @@ class QueryReference(ImageReference):
     def _one_source(self) -> Self:
         given = self._sources()
         if len(given) > 1:
-            raise ValueError(f"give one of base64, garment_id, values; got {_listed(given)}")
+            raise ValueError(f"give one of base64, url, garment_id, values; got {_listed(given)}")
         if self.values is not None and self.replace is not None:
             raise ValueError("replace goes with an image; put the value into values instead")
         self._check_catalog()
         return self
 
     def _sources(self) -> list[str]:
-        names = ("base64", "garment_id", "values")
+        names = ("base64", "url", "garment_id", "values")
         return [name for name in names if getattr(self, name) is not None]
 
     @property

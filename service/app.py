@@ -31,8 +31,9 @@ from service.settings import Settings
 logger = logging.getLogger(__name__)
 
 DESCRIPTION = """How alike are two garments in their collar, their sleeve, their neckline, their
-pattern? Images come as multipart files, or in JSON as an image reference: `{"base64": "..."}` or
-`{"garment_id": "..."}`. Every error is a problem document (RFC 9457) with a stable `code`."""
+pattern? Images come as multipart files, or in JSON as an image reference: `{"base64": "..."}`,
+`{"url": "..."}` where the service allows it, or `{"garment_id": "..."}`. Every error is a problem
+document (RFC 9457) with a stable `code`."""
 
 
 def create_app(settings: Settings) -> FastAPI:

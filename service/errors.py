@@ -111,6 +111,26 @@ class ImageTooLarge(ServiceError):
     code, status, title = "image_too_large", 413, "The image is too large"
 
 
+class ImageUrlNotAllowed(ServiceError):
+    """The service does not fetch from there, or not at all."""
+
+    code, status, title = "image_url_not_allowed", 422, "The image's URL is not allowed"
+
+
+# 422 although another server is at fault: the caller chose the URL, and balancers that take
+# a server out for its 502 and 504 would take this one out.
+class ImageUrlUnreachable(ServiceError):
+    """Nobody answers at the URL, or not with an image."""
+
+    code, status, title = "image_url_unreachable", 422, "The image's URL cannot be fetched"
+
+
+class ImageUrlTimeout(ServiceError):
+    """The URL's server is too slow."""
+
+    code, status, title = "image_url_timeout", 422, "The image's URL takes too long"
+
+
 class UnsupportedMediaType(ServiceError):
     """The request's content type is not one the route reads."""
 

@@ -1,11 +1,13 @@
 """From what a request calls an image to its bytes or its embedding.
 
 A garment is read by its stored vectors, which needs neither its bytes nor the network. Only a
-garment that another model embedded is embedded anew from its bytes, where they were kept.
+garment that another model embedded is embedded anew from its bytes, where they were kept. What a
+URL leads to is fetched each time: its bytes, not its name, say whether it is known already.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import TypeVar
 
 import pybase64
 
@@ -23,6 +25,7 @@ from service.errors import (
     ServiceError,
     as_service_error,
 )
+from service.fetch.opening import Fetch, refuse_urls
 from service.stored import Place, StoredEmbeddings
 
 ImageSource = bytes | ImageReference
@@ -30,6 +33,8 @@ ImageSource = bytes | ImageReference
 
 PATIENCE_S = 30.0
 """How long one image of a long request keeps asking a busy service."""
+
+T = TypeVar("T")
 
 
 class Images:
@@ -40,16 +45,29 @@ class Images:
         catalog: holds the garments that references name.
         max_image_bytes: largest image file.
         max_together: images of one long request worked on at the same time.
+        fetch: from a URL to bytes.
+        max_fetched: images by URL that all long requests together work on at the same time,
+            which bounds the bytes held for them and leaves the other fetches to short requests.
     """
 
     def __init__(
-        self, embedder: Embedder, catalog: Catalog, *, max_image_bytes: int, max_together: int
+        self,
+        embedder: Embedder,
+        catalog: Catalog,
+        *,
+        max_image_bytes: int,
+        max_together: int,
+        fetch: Fetch = refuse_urls,
+        max_fetched: int = 1,
     ) -> None:
         self._embedder = embedder
         self._catalog = catalog
         self._stored = StoredEmbeddings(catalog)
         self._max_image_bytes = max_image_bytes
         self._max_together = max_together
+        self._fetch = fetch
+        self._max_fetched = max_fetched
+        self._fetched = asyncio.Semaphore(max_fetched)
 
     async def embed(self, source: ImageSource, catalog: str) -> ImageEmbedding:
         """The embedding of one image; see `embed_all`."""
@@ -64,12 +82,13 @@ class Images:
 
         Raises:
             InvalidImage, ImageTooLarge: the bytes of one cannot be used.
+            ImageUrlNotAllowed, ImageUrlUnreachable, ImageUrlTimeout: a URL leads to none.
             GarmentNotFound: there is no such garment.
             AttributeNotVisible: a garment's vectors and bytes are both of no use.
         """
         places = [_place(source, catalog) for source in sources]
         stored = await self._stored_garments({place for place in places if place is not None})
-        files = [self._bytes_in(s) for s, p in zip(sources, places, strict=True) if p is None]
+        files = await self._files([s for s, p in zip(sources, places, strict=True) if p is None])
         embedded = iter(await self._embedder.embed_many(files) if files else ())
         return [next(embedded) if place is None else stored[place] for place in places]
 
@@ -87,7 +106,7 @@ class Images:
         async def outcome(source: ImageSource) -> ImageEmbedding | ServiceError:
             async with places:
                 try:
-                    return await self._embed_patiently(source, catalog)
+                    return await self._embed_one_of_many(source, catalog)
                 except Exception as exc:
                     return as_service_error(exc)
 
@@ -106,11 +125,38 @@ class Images:
         Raises:
             GarmentNotFound, ImageNotStored: the reference names a garment without an image.
             InvalidImage, ImageTooLarge: the bytes cannot be used.
+            ImageUrlNotAllowed, ImageUrlUnreachable, ImageUrlTimeout: the URL leads to none.
         """
+        if (url := _url(source)) is not None:
+            return await self._fetch(url)
         if isinstance(source, ImageReference) and source.garment_id is not None:
             name = source.catalog or catalog
             return await self.stored_original(source.garment_id, name)
         return self._bytes_in(source)
+
+    async def originals(
+        self, sources: Sequence[ImageSource], catalog: str, *, room_bytes: int
+    ) -> list[bytes | ServiceError]:
+        """The bytes of the first of many images, in order, as many as there is room for.
+
+        One that fails leaves its error in its place. Only what is fetched takes room, and the
+        last few fetched together may go beyond it. A single source is fetched as a short
+        request's.
+
+        Returns:
+            At least one outcome, unless there is no source; those left out have none.
+        """
+        outcomes: list[bytes | ServiceError] = []
+        while len(outcomes) < len(sources) and room_bytes > 0:
+            some = sources[len(outcomes) : len(outcomes) + self._max_fetched]
+            found = await asyncio.gather(
+                *(self._outcome(source, catalog, alone=len(sources) == 1) for source in some)
+            )
+            for source, outcome in zip(some, found, strict=True):
+                if _url(source) is not None and isinstance(outcome, bytes):
+                    room_bytes -= len(outcome)
+            outcomes += found
+        return outcomes
 
     async def stored_original(self, garment_id: str, catalog: str) -> bytes:
         """The bytes that a garment was made from."""
@@ -152,18 +198,41 @@ class Images:
             )
         return await self._embedder.embed(image)
 
-    async def _embed_patiently(self, source: ImageSource, catalog: str) -> ImageEmbedding:
-        pause_s = 0.05
-        waited_s = 0.0
-        while True:
-            try:
-                return await self.embed(source, catalog)
-            except Overloaded:
-                if waited_s >= PATIENCE_S:
-                    raise
-            await asyncio.sleep(pause_s)
-            waited_s += pause_s
-            pause_s = min(2 * pause_s, 1.0)
+    async def _embed_one_of_many(self, source: ImageSource, catalog: str) -> ImageEmbedding:
+        if (url := _url(source)) is None:
+            return await _patiently(lambda: self.embed(source, catalog))
+        async with self._fetched:
+            image = await _patiently(lambda: self._fetch(url))
+            return await _patiently(lambda: self.embed(image, catalog))
+
+    async def _outcome(
+        self, source: ImageSource, catalog: str, *, alone: bool
+    ) -> bytes | ServiceError:
+        try:
+            if _url(source) is None or alone:
+                return await self.original(source, catalog)
+            async with self._fetched:
+                return await _patiently(lambda: self.original(source, catalog))
+        except Exception as exc:
+            return as_service_error(exc)
+
+    async def _files(self, sources: Sequence[ImageSource]) -> list[bytes]:
+        """The bytes of sources that are no garments; those by URL are fetched together."""
+        urls = {url for source in sources if (url := _url(source)) is not None}
+        if not urls:
+            return [self._bytes_in(source) for source in sources]
+        sent = {s: self._bytes_in(s) for s in sources if _url(s) is None}
+        fetched = await self._fetch_all(urls)
+        return [sent[s] if (url := _url(s)) is None else fetched[url] for s in sources]
+
+    async def _fetch_all(self, urls: Iterable[str]) -> dict[str, bytes]:
+        tasks = {url: asyncio.ensure_future(self._fetch(url)) for url in urls}
+        try:
+            return dict(zip(tasks, await asyncio.gather(*tasks.values()), strict=True))
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     def _bytes_in(self, source: ImageSource) -> bytes:
         data = source if isinstance(source, bytes) else _decode_base64(source.base64 or "")
@@ -179,6 +248,25 @@ def _place(source: ImageSource, catalog: str) -> Place | None:
     if isinstance(source, bytes) or source.garment_id is None:
         return None
     return source.catalog or catalog, source.garment_id
+
+
+def _url(source: ImageSource) -> str | None:
+    return None if isinstance(source, bytes) else source.url
+
+
+async def _patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try again while the service is busy, for some time."""
+    pause_s = 0.05
+    waited_s = 0.0
+    while True:
+        try:
+            return await attempt()
+        except Overloaded:
+            if waited_s >= PATIENCE_S:
+                raise
+        await asyncio.sleep(pause_s)
+        waited_s += pause_s
+        pause_s = min(2 * pause_s, 1.0)
 
 
 def _not_found(garment_id: str, catalog: str) -> GarmentNotFound:

@@ -17,6 +17,9 @@ from service.catalog.store import Catalog, GarmentRecord, InvalidGarment
 from service.errors import ServiceError, as_service_error
 from service.images import Images, ImageSource
 
+MAX_FETCHED_BYTES = 64 << 20
+"""Images by URL held for one commit; the rest of the garments goes into the next."""
+
 Outcome = Literal["created", "replaced"] | ServiceError
 
 
@@ -42,11 +45,20 @@ class Ingest:
         self._catalog = catalog
 
     async def put(self, catalog: str, garments: Sequence[NewGarment]) -> list[Outcome]:
-        """Write all garments that can be written, in one commit; on return they are durable.
+        """Write all garments that can be written; on return they are durable.
+
+        That is one commit, unless images by URL are too large to be held together.
 
         Returns:
             For each garment, in order, what became of it; a bad one fails alone.
         """
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(garments):
+            outcomes += await self._put_first(catalog, garments[len(outcomes) :])
+        return outcomes
+
+    async def _put_first(self, catalog: str, garments: Sequence[NewGarment]) -> list[Outcome]:
+        """Write the first garments in one commit, as many as there is room for."""
         records = await self._records(catalog, garments)
         good = [record for record in records if isinstance(record, GarmentRecord)]
         written = iter(await self._write(catalog, good))
@@ -59,10 +71,13 @@ class Ingest:
             known = await self._catalog.get_many(catalog, [garment.id for garment in garments])
         except Exception as exc:
             return [as_service_error(exc)] * len(garments)
+        originals = await self._images.originals(
+            [garment.image for garment in garments], catalog, room_bytes=MAX_FETCHED_BYTES
+        )
         outcomes: dict[int, GarmentRecord | ServiceError] = {}
         fresh: dict[int, bytes] = {}
-        for place, garment in enumerate(garments):
-            original = await self._original(garment, catalog)
+        # There may be fewer originals than garments.
+        for place, (garment, original) in enumerate(zip(garments, originals, strict=False)):
             if isinstance(original, ServiceError):
                 outcomes[place] = original
             elif (same := self._unchanged(garment, original, known.get(garment.id))) is not None:
@@ -72,13 +87,7 @@ class Ingest:
         embedded = await self._images.embed_each(list(fresh.values()), catalog)
         for (place, image), embedding in zip(fresh.items(), embedded, strict=True):
             outcomes[place] = self._record(garments[place], image, embedding)
-        return [outcomes[place] for place in range(len(garments))]
-
-    async def _original(self, garment: NewGarment, catalog: str) -> bytes | ServiceError:
-        try:
-            return await self._images.original(garment.image, catalog)
-        except Exception as exc:
-            return as_service_error(exc)
+        return [outcomes[place] for place in range(len(originals))]
 
     def _unchanged(
         self, garment: NewGarment, image: bytes, known: GarmentRecord | None

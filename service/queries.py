@@ -60,7 +60,7 @@ async def read_subject(
     """
     if (image is not None) == (query is not None and query.has_source):
         raise InvalidRequest(
-            "give one query: an image field, or base64, garment_id or values in query"
+            "give one query: an image field, or base64, url, garment_id or values in query"
         )
     if image is not None:
         subject = Subject(await images.embed(image, catalog))

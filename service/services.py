@@ -17,6 +17,7 @@ from service.cache import Cache, LruCache
 from service.catalog.embedded import EmbeddedCatalog
 from service.catalog.store import Catalog
 from service.embedder import Embedder
+from service.fetch.opening import open_fetch
 from service.images import Images
 from service.ingest import Ingest
 from service.metrics import Levels, Metrics
@@ -92,6 +93,8 @@ async def open_services(
             catalog,
             max_image_bytes=settings.max_image_bytes,
             max_together=2 * settings.batch_max_images,
+            fetch=await stack.enter_async_context(open_fetch(settings)),
+            max_fetched=settings.image_url_fetches // 2,
         )
         yield Services(
             settings=settings,

@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from model.encoder import SHIPPED_MODEL
 
 BYTES_PER_MIB = 1 << 20
+_HOST = r"\s*(\*\.)?[A-Za-z0-9_][A-Za-z0-9._-]*(:[0-9]{1,5})?\s*"
+HOST_LIST = rf"^({_HOST}(,{_HOST})*)?$"
 
 
 class Settings(BaseSettings):
@@ -59,6 +61,21 @@ class Settings(BaseSettings):
     )
     bulk_buffer_mib: int = Field(
         default=32, ge=1, le=4096, description="bulk lines held in memory per upload, MiB"
+    )
+    image_urls: Literal["off", "on"] = Field(
+        default="off", description="on: images may be named by URL, from public addresses"
+    )
+    image_url_hosts: str = Field(
+        default="",
+        pattern=HOST_LIST,
+        description="where URLs may lead: `example.com`, `*.example.com` and `example.com:8443`, "
+        "parted by commas; anywhere when empty",
+    )
+    image_url_fetches: int = Field(
+        default=16, ge=2, le=1024, description="images fetched at the same time"
+    )
+    image_url_loopback: bool = Field(
+        default=False, description="for tests only: URLs may lead to this machine, at any port"
     )
     search_limit_max: int = Field(
         default=1000, ge=1, le=1000, description="most hits that one search may ask for"

@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Request, Response
 
-from api_schemas.bases import DEFAULT_CATALOG
-from api_schemas.embeddings import MAX_IMAGES, EmbeddingsAnswer
+from api_schemas.embeddings import MAX_IMAGES, EmbeddingsAnswer, EmbeddingsRequest
 from model.encoder import ImageEmbedding
 from model.similarity import read_values
 from service.errors import InvalidRequest
-from service.openapi import file_field, form_content, names_field, request_body
+from service.images import ImageSource
+from service.openapi import file_field, form_content, json_content, names_field, on_catalog
 from service.queries import attribute_indices
 from service.routes.answers import Document, answer_figures, reading
-from service.routes.bodies import read_form
-from service.routes.parameters import LeanRoute, services_of
+from service.routes.bodies import is_form, read_form, read_json
+from service.routes.parameters import LeanRoute, catalog_of, services_of
 from service.services import Services
 
 router = APIRouter(prefix="/v1", route_class=LeanRoute, tags=["embeddings"])
@@ -26,47 +26,54 @@ INCLUDE_PARAMETER = {
     "schema": {"type": "array", "items": {"const": "attention", "type": "string"}, "default": []},
     "example": ["attention"],
 }
+BODIES = on_catalog(
+    json=json_content(EmbeddingsRequest),
+    form=form_content(
+        ["image"],
+        {"image": ["(a file)", "(a file)"], "attributes": ["collar"]},
+        image={
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAX_IMAGES,
+            "items": file_field("one garment"),
+        },
+        attributes=names_field("all of the model's when left out"),
+        include=names_field("attention; may be given here or as a query parameter"),
+    ),
+)
 
 
 @router.post(
     "/embeddings",
     summary="Embed images",
     response_model=EmbeddingsAnswer,
-    openapi_extra={
-        "parameters": [INCLUDE_PARAMETER],
-        **request_body(
-            form=form_content(
-                ["image"],
-                {"image": ["(a file)", "(a file)"], "attributes": ["collar"]},
-                image={
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": MAX_IMAGES,
-                    "items": file_field("one garment"),
-                },
-                attributes=names_field("all of the model's when left out"),
-                include=names_field("attention; may be given here or as a query parameter"),
-            ),
-        ),
-    },
+    openapi_extra={**BODIES, "parameters": [*BODIES["parameters"], INCLUDE_PARAMETER]},
 )
 async def embeddings(request: Request) -> Response:
     """One vector per image and attribute, and the value that it reads as."""
-    services = services_of(request)
-    form = await read_form(
-        request, ("image", "attributes", "include"), services.settings.max_request_bytes
-    )
+    services, catalog = services_of(request), catalog_of(request)
+    sources, asked, include = await _read(request, services)
+    with_attention = _wants_attention([*request.query_params.getlist("include"), *include])
+    names = asked or services.card.attribute_names
+    places = dict(zip(names, attribute_indices(services.card, names), strict=True))
+    embedded = await services.images.embed_all(sources, catalog)
+    results = [_result(each, places, with_attention, services) for each in embedded]
+    return answer_figures({"results": results, "model": services.identity})
+
+
+async def _read(
+    request: Request, services: Services
+) -> tuple[Sequence[ImageSource], Sequence[str] | None, Sequence[str]]:
+    """Images, attributes and what to include, from either kind of body."""
+    max_bytes = services.settings.max_request_bytes
+    if not is_form(request):
+        body = await read_json(request, EmbeddingsRequest, max_bytes)
+        return body.images, body.attributes, body.include
+    form = await read_form(request, ("image", "attributes", "include"), max_bytes)
     images = form.files("image")
     if not 1 <= len(images) <= MAX_IMAGES:
         raise InvalidRequest(f"form field 'image' needs 1 to {MAX_IMAGES} files; got {len(images)}")
-    with_attention = _wants_attention(
-        [*request.query_params.getlist("include"), *(form.texts("include") or ())]
-    )
-    names = form.texts("attributes") or list(services.card.attribute_names)
-    places = dict(zip(names, attribute_indices(services.card, names), strict=True))
-    embedded = await services.images.embed_all(images, DEFAULT_CATALOG)
-    results = [_result(each, places, with_attention, services) for each in embedded]
-    return answer_figures({"results": results, "model": services.identity})
+    return images, form.texts("attributes"), form.texts("include") or ()
 
 
 def _wants_attention(include: Sequence[str]) -> bool:
@@ -89,6 +96,6 @@ def _result(
             "vector": embedding.vectors[index],
             "norm": embedding.norms[index],
         }
-        if with_attention:
+        if with_attention and len(embedding.attention):  # none of a stored garment
             attributes[name]["attention"] = embedding.attention[index]
     return {"attributes": attributes}

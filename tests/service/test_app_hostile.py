@@ -15,6 +15,7 @@ from service.settings import Settings
 from tests.conftest import client_of
 
 JSON_ROUTES = (
+    ("POST", "/v1/embeddings"),
     ("POST", "/v1/compare"),
     ("POST", "/v1/compare/batch"),
     ("POST", "/v1/search"),
@@ -223,12 +224,12 @@ async def test_unknown_fields_are_refused_with_those_allowed(client: httpx.Async
     top = assert_refused(await client.post("/v1/search", json={"querry": {}}))
     assert "querry: unknown field; allowed: query, attributes, where" in top.detail
     inner = assert_refused(
-        await client.post("/v1/compare/batch", json={"pairs": [{"a": {"url": "x"}, "b": {}}]})
+        await client.post("/v1/compare/batch", json={"pairs": [{"a": {"link": "x"}, "b": {}}]})
     )
     assert inner.errors is not None
     messages = {tuple(error.loc): error.msg for error in inner.errors}
-    assert messages["pairs", 0, "a", "url"] == (
-        "unknown field; allowed: base64, garment_id, catalog"
+    assert messages["pairs", 0, "a", "link"] == (
+        "unknown field; allowed: base64, url, garment_id, catalog"
     )
     form = assert_refused(await client.post("/v1/embeddings", files={"file": b"x"}))
     assert form.detail == "unknown form field 'file'; allowed: image, attributes, include"

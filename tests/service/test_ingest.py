@@ -134,3 +134,27 @@ async def test_an_unchanged_image_keeps_its_vectors_without_the_network(
     assert after is not None
     assert after.metadata == {"x": 2}
     assert (after.vectors == before.vectors).all()
+
+
+async def test_images_by_url_that_are_large_together_take_several_commits(
+    services: Services, photo: Photo, monkeypatch: pytest.MonkeyPatch
+):
+    async def fetch(url: str) -> bytes:
+        return photo(int(url))
+
+    images = Images(
+        services.embedder,
+        services.catalog,
+        max_image_bytes=1 << 20,
+        max_together=4,
+        fetch=fetch,
+        max_fetched=2,
+    )
+    monkeypatch.setattr("service.ingest.MAX_FETCHED_BYTES", 1)
+    garments = [NewGarment(f"g{n}", ImageReference(url=str(n)), {}) for n in range(1, 6)]
+    begun = services.catalog.version
+    outcomes = await Ingest(images, services.catalog).put("default", garments)
+    assert outcomes == ["created"] * 5
+    assert services.catalog.version == begun + 3
+    for n in range(1, 6):
+        assert await services.catalog.image("default", f"g{n}") == photo(n)

@@ -1,3 +1,4 @@
+import base64
 import json
 from collections.abc import Callable
 
@@ -103,3 +104,32 @@ async def test_a_request_has_1_to_32_files(client: httpx.AsyncClient, photo: Pho
 async def test_as_many_files_as_allowed_are_embedded(client: httpx.AsyncClient, photo: Photo):
     answer = await client.post("/v1/embeddings", files=[("image", photo(1))] * MAX_IMAGES)
     assert len(answer.json()["results"]) == MAX_IMAGES
+
+
+async def test_json_names_images_as_elsewhere(client: httpx.AsyncClient, photo: Photo):
+    await client.put("/v1/garments/g", files={"image": photo(2)}, params={"catalog": "c"})
+    image = {"base64": base64.b64encode(photo(1)).decode()}
+    body = {"images": [image, {"garment_id": "g"}], "include": ["attention"]}
+    answer = await client.post("/v1/embeddings", json=body, params={"catalog": "c"})
+    read = EmbeddingsAnswer.model_validate_json(answer.content)
+    file = await client.post(
+        "/v1/embeddings", files={"image": photo(1)}, params={"include": "attention"}
+    )
+    assert answer.json()["results"][0] == file.json()["results"][0]
+    for attribute in read.results[1].attributes.values():
+        assert attribute.attention is None
+        assert np.linalg.norm(attribute.vector) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"images": []},
+        {"images": [{"garment_id": "x"}] * (MAX_IMAGES + 1)},
+        {"images": [{"garment_id": "x"}], "include": ["weights"]},
+        {"images": [{"garment_id": "x"}], "attributes": []},
+    ],
+)
+async def test_json_out_of_bounds_is_refused(client: httpx.AsyncClient, body: dict[str, object]):
+    answer = await client.post("/v1/embeddings", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
