@@ -5,7 +5,7 @@ Asked for by name, so that plain evaluation stays quick.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from model.encoder import Encoder
 from model.evaluate import Progress
 from model.labels import LabelTable
 from model.robustness import CHANGES, Robustness, measure_drawn_background, measure_robustness
+from model.sheet import Sheet, figure
 
 MEASURES: Final = ("robustness", "attention")
 DRAWN_COUNT: Final = 400
@@ -28,14 +29,6 @@ class FurtherQuality:
     drawn_background: Robustness | None = None
     hiding: Mapping[str, Hiding] | None = None
     peaks: Mapping[str, Peaks] | None = None
-
-
-class FurtherTable(NamedTuple):
-    """A titled table of texts; the first column is words, the others are figures."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 def measure_all(
@@ -84,7 +77,7 @@ def pictures_to_do(images: int, also: Collection[str], *, drawn: int = DRAWN_COU
     return robust + (images + drawn if "attention" in also else 0)
 
 
-def further_tables(quality: FurtherQuality) -> tuple[FurtherTable, ...]:
+def further_tables(quality: FurtherQuality) -> tuple[Sheet, ...]:
     """The figures as texts, a table each for robustness, hiding and peaks where measured."""
     tables = []
     if quality.robustness is not None:
@@ -96,29 +89,29 @@ def further_tables(quality: FurtherQuality) -> tuple[FurtherTable, ...]:
     return tuple(tables)
 
 
-def _robustness_table(measured: Mapping[str, Robustness], drawn: Robustness | None) -> FurtherTable:
+def _robustness_table(measured: Mapping[str, Robustness], drawn: Robustness | None) -> Sheet:
     every = {**measured, **({"busy background, drawn garments": drawn} if drawn else {})}
     names = tuple(dict.fromkeys(name for figures in every.values() for name in figures.changed))
     rows = [
         (
             change,
             f"{figures.images} of {figures.of}",
-            *map(_figure, (figures.mean_clean, figures.mean_changed)),
+            *map(figure, (figures.mean_clean, figures.mean_changed)),
             f"{figures.points_lost:+.1f}",
-            *(_figure(figures.changed.get(n)) for n in names),
+            *(figure(figures.changed.get(n)) for n in names),
         )
         for change, figures in every.items()
     ]
-    return FurtherTable(
+    return Sheet(
         "MAP among photographs by others, all pictures changed; clean is of the same pictures",
         ("change", "pictures", "clean", "changed", "points lost", *names),
         tuple(rows),
     )
 
 
-def _hiding_table(measured: Mapping[str, Hiding]) -> FurtherTable:
+def _hiding_table(measured: Mapping[str, Hiding]) -> Sheet:
     rows = [
-        (name, str(figures.images), *map(_figure, (figures.attended, figures.elsewhere)))
+        (name, str(figures.images), *map(figure, (figures.attended, figures.elsewhere)))
         for name, figures in measured.items()
     ]
     ratios = [figures.ratio for figures in measured.values()]
@@ -127,36 +120,32 @@ def _hiding_table(measured: Mapping[str, Hiding]) -> FurtherTable:
         _mean(figures.elsewhere for figures in measured.values()),
         _mean(ratio for ratio in ratios if ratio is not None),
     )
-    return FurtherTable(
+    return Sheet(
         f"share of predicted values that change when {HIDDEN_SHARE:.0%} of the picture is hidden",
         ("attribute", "pictures", "most attended", "elsewhere", "ratio"),
         (
-            *((*row, _figure(ratio)) for row, ratio in zip(rows, ratios, strict=True)),
-            ("mean", "", *map(_figure, means)),
+            *((*row, figure(ratio)) for row, ratio in zip(rows, ratios, strict=True)),
+            ("mean", "", *map(figure, means)),
         ),
     )
 
 
-def _peaks_table(measured: Mapping[str, Peaks]) -> FurtherTable:
+def _peaks_table(measured: Mapping[str, Peaks]) -> Sheet:
     rows = [
-        (name, str(figures.images), *map(_figure, (figures.inside, figures.by_chance)))
+        (name, str(figures.images), *map(figure, (figures.inside, figures.by_chance)))
         for name, figures in measured.items()
     ]
     means = (
         _mean(figures.inside for figures in measured.values()),
         _mean(figures.by_chance for figures in measured.values()),
     )
-    return FurtherTable(
+    return Sheet(
         "attention peaks inside the right part of drawn garments",
         ("attribute", "garments", "inside", "by chance"),
-        (*rows, ("mean", "", *map(_figure, means))),
+        (*rows, ("mean", "", *map(figure, means))),
     )
 
 
 def _mean(figures: Iterable[float]) -> float | None:
     known = list(figures)
     return float(np.mean(known)) if known else None
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

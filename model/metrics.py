@@ -4,6 +4,7 @@ Libraries disagree about average precision's denominator; ours is the number of 
 candidates, over the whole ranking, as in the published attribute-retrieval protocols.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,7 +136,7 @@ def reliability(
     ReliabilityBin(mean_probability=0.2, share_right=0.0, count=1)
     ReliabilityBin(mean_probability=0.9, share_right=0.5, count=2)
     """
-    index = np.minimum((probabilities * bins).astype(int), bins - 1)
+    index = bin_of(probabilities, bins)
     return tuple(
         ReliabilityBin(
             mean_probability=float(probabilities[index == b].mean()),
@@ -144,6 +145,11 @@ def reliability(
         )
         for b in np.unique(index)
     )
+
+
+def bin_of(probabilities: Floats, bins: int) -> NDArray[np.int64]:
+    """(N,) the bin of each probability, among so many of equal width between 0 and 1."""
+    return np.minimum((probabilities * bins).astype(np.int64), bins - 1)
 
 
 def expected_calibration_error(
@@ -160,6 +166,31 @@ def expected_calibration_error(
     points = reliability(probabilities, outcomes, bins=bins)
     gaps = [point.count * abs(point.mean_probability - point.share_right) for point in points]
     return float(np.sum(gaps) / max(1, len(probabilities)))
+
+
+def pooled_calibration_error(
+    parts: Sequence[tuple[Floats, NDArray[np.bool_]]], *, bins: int = 15
+) -> float:
+    """Expected calibration error of several attributes' rows taken together.
+
+    More rows to a bin, so a lower floor than any attribute's; but one attribute's excess can cancel
+    another's lack in the same bin.
+
+    Args:
+        parts: per attribute the probabilities and the outcomes; 0 where there are none.
+        bins: as in `reliability`.
+
+    >>> sure, unsure = np.array([True, True]), np.array([False, False])
+    >>> pooled_calibration_error([(np.full(2, 0.75), sure), (np.full(2, 0.75), unsure)])
+    0.25
+    """
+    if not parts:
+        return 0.0
+    return expected_calibration_error(
+        np.concatenate([probabilities for probabilities, _ in parts]),
+        np.concatenate([outcomes for _, outcomes in parts]),
+        bins=bins,
+    )
 
 
 def roc_auc(scores: Floats, actual: NDArray[np.bool_]) -> float | None:

@@ -164,7 +164,7 @@ def measure_robustness(
     clean_maps = _maps(clean, attributes)
     measured = {}
     for name, change in changes.items():
-        read = _Changed(change, encoder.card.preprocessing)
+        read = Changed(change, encoder.card.preprocessing)
         changed = embed_table(encoder, table, progress=progress, read=read)
         rows = [row for row, file in enumerate(table.files) if file not in read.unchangeable]
         if not rows:
@@ -208,6 +208,22 @@ def measure_drawn_background(
     return Robustness(images=count, of=count, clean=maps[0], changed=maps[1])
 
 
+class Changed:
+    """Reads files with a change made; remembers those to which it could not be made."""
+
+    def __init__(self, change: Change, preprocessing: Preprocessing) -> None:
+        self._change, self._preprocessing = change, preprocessing
+        self.unchangeable: set[Path] = set()
+
+    def __call__(self, file: Path) -> NDArray[np.uint8]:
+        """The network's input for a file, (S, S, 3) uint8."""
+        picture = open_picture(file)
+        changed = self._change(picture)
+        if changed is None:
+            self.unchangeable.add(file)
+        return as_served(picture if changed is None else changed, self._preprocessing)
+
+
 def open_picture(file: Path) -> Image.Image:
     """An image file as people see it: upright, RGB, on white."""
     with Image.open(file) as image:
@@ -221,21 +237,6 @@ def as_served(image: Image.Image, preprocessing: Preprocessing) -> NDArray[np.ui
     file = BytesIO()
     image.save(file, "BMP")
     return pixels.decode(file.getvalue(), preprocessing)
-
-
-class _Changed:
-    """Reads files with a change made; remembers those to which it could not be made."""
-
-    def __init__(self, change: Change, preprocessing: Preprocessing) -> None:
-        self._change, self._preprocessing = change, preprocessing
-        self.unchangeable: set[Path] = set()
-
-    def __call__(self, file: Path) -> NDArray[np.uint8]:
-        picture = open_picture(file)
-        changed = self._change(picture)
-        if changed is None:
-            self.unchangeable.add(file)
-        return as_served(picture if changed is None else changed, self._preprocessing)
 
 
 def _background_for(image: Image.Image) -> Image.Image:

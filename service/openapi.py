@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from api_schemas.bases import CATALOG_PATTERN, DEFAULT_CATALOG
 from api_schemas.compare import CompareBatchRequest, CompareRequest
+from api_schemas.embeddings import EmbeddingsRequest
 from api_schemas.garments import BulkLine, BulkLineAnswer, GarmentRequest
 from api_schemas.problems import Problem
 from api_schemas.rerank import RerankRequest
@@ -21,6 +22,7 @@ BODY_MODELS: tuple[type[BaseModel], ...] = (
     BulkLine,
     CompareBatchRequest,
     CompareRequest,
+    EmbeddingsRequest,
     GarmentRequest,
     RerankRequest,
     SearchRequest,

@@ -7,6 +7,7 @@ follow light and dark; nothing is told by colour alone.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Final
 
 from PIL import ImageColor
@@ -173,6 +174,11 @@ def shapes() -> str:
         '<svg class="shapes" width="0" height="0" aria-hidden="true">'
         f"<defs>{paths}{many}</defs></svg>"
     )
+
+
+def colors() -> str:
+    """The variables that colours come from, light and dark, as CSS for a page or one picture."""
+    return (Path(__file__).parent / "colors.css").read_text(encoding="utf-8")
 
 
 def key(look: Look) -> str:

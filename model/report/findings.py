@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api_schemas.card import AttributeCard, AttributeQuality, ModelCard, Quality
+from model.calibration import Calibration, CheckedCalibration, measure_calibration
 from model.encoder import Encoder
 from model.evaluate import (
     EmbeddedTable,
@@ -83,6 +84,7 @@ class AttributeFindings:
     confusion: Confusion
     value_reliability: tuple[ReliabilityBin, ...]
     same_value_reliability: tuple[ReliabilityBin, ...]
+    calibration: CheckedCalibration
     points: tuple[Point, ...]
     """Empty where there are too few garments for a map."""
 
@@ -97,6 +99,7 @@ class Findings:
         file_bytes: size of the model's file.
         data: name of the table.
         quality: of all attributes that model and table share.
+        calibration: of the same.
         attributes: those with a section of their own.
         further: robustness and attention, as far as they were measured.
     """
@@ -106,6 +109,7 @@ class Findings:
     file_bytes: int
     data: str
     quality: Quality
+    calibration: Calibration
     attributes: tuple[AttributeFindings, ...]
     further: FurtherQuality = NOTHING_FURTHER
 
@@ -140,11 +144,15 @@ def find(
         MissingLibraryError: scikit-learn is not installed.
     """
     quality = evaluate(embedded, encoder.card.attributes, split)
+    calibration = measure_calibration(embedded, encoder.card.attributes)
     sections = []
     for index, attribute in shared_attributes(embedded.table, encoder.card.attributes):
         if names is None or attribute.name in names:
             measured = quality.attributes[attribute.name]
-            sections.append(_section(encoder, embedded, index, attribute, measured, counts))
+            checked = calibration.attributes[attribute.name]
+            sections.append(
+                _section(encoder, embedded, index, attribute, measured, checked, counts)
+            )
             if progress:
                 progress()
     return Findings(
@@ -153,6 +161,7 @@ def find(
         file_bytes=file_bytes,
         data=data,
         quality=quality,
+        calibration=calibration,
         attributes=tuple(sections),
         further=further,
     )
@@ -164,6 +173,7 @@ def _section(
     index: int,
     attribute: AttributeCard,
     quality: AttributeQuality,
+    calibration: CheckedCalibration,
     counts: Counts,
 ) -> AttributeFindings:
     probabilities = value_probabilities(embedded.vectors[:, index], attribute)
@@ -175,6 +185,7 @@ def _section(
         confusion=_confusion(embedded, attribute, read),
         value_reliability=value_reliability(embedded, index, attribute),
         same_value_reliability=same_value_reliability(embedded, index, attribute),
+        calibration=calibration,
         points=_points(embedded, index, attribute.name, read),
     )
 

@@ -1,8 +1,8 @@
 """The report as one HTML page that needs nothing beside it.
 
-What each part shows is `findings`; how it looks is `page.html.j2`, `page.css` and `page.js`, which
-lie here and are put into the page. Values and descriptions are the user's words: the template
-escapes them.
+What each part shows is `findings`; how it looks is `page.html.j2`, `colors.css`, `page.css` and
+`page.js`, which lie here and are put into the page. Values and descriptions are the user's words:
+the template escapes them.
 """
 
 import json
@@ -68,7 +68,7 @@ def render(findings: Findings, tiles: Tiles) -> str:
         side=TILE_PIXELS,
         shapes=charts.shapes(),
         thumbnails=json.dumps(thumbnails),
-        style=(_FOLDER / "page.css").read_text(encoding="utf-8"),
+        style=charts.colors() + (_FOLDER / "page.css").read_text(encoding="utf-8"),
         script=(_FOLDER / "page.js").read_text(encoding="utf-8"),
     )
     return text + "\n"

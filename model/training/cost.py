@@ -38,7 +38,7 @@ class Cost:
 def costs(designs: Mapping[str, tuple[Path, nn.Module]]) -> dict[str, Cost]:
     """Measure designs side by side, each given as its exported file and its network."""
     encoders = {design: Encoder.load(file, threads=1) for design, (file, _) in designs.items()}
-    milliseconds = _milliseconds(encoders)
+    milliseconds = milliseconds_per_image(encoders)
     return {
         design: Cost(
             parameters=_parameters(file),
@@ -49,7 +49,7 @@ def costs(designs: Mapping[str, tuple[Path, nn.Module]]) -> dict[str, Cost]:
     }
 
 
-def _milliseconds(encoders: Mapping[str, Encoder]) -> dict[str, float]:
+def milliseconds_per_image(encoders: Mapping[str, Encoder]) -> dict[str, float]:
     """Medians; the designs take turns, so that a busy moment of the machine meets them all."""
     rng = np.random.default_rng(0)
     seconds: dict[str, list[float]] = {design: [] for design in encoders}

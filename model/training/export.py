@@ -1,11 +1,14 @@
 """A trained network to one `.onnx` file: weights, card, calibration, measured quality.
 
-Calibration is fitted on the validation split with the exported file itself, through the encoder
-that serves, so what is calibrated is what runs. The file appears under its name only when it is
-whole and its answers have been compared with PyTorch's.
+Calibration is fitted with the exported file itself, through the encoder that serves, so what is
+calibrated is what runs: on the validation split, and on its photographs changed as photographs
+differ (turned, cropped, dark, on another ground), since what is uploaded is seldom as near to the
+training photographs as the validation split is (Tomani et al., CVPR 2021). The file appears under
+its name only when it is whole and its answers have been compared with PyTorch's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -31,12 +34,23 @@ from model.encoder import Encoder
 from model.evaluate import EmbeddedTable, Progress, cross_group_pairs, embed_table, evaluate
 from model.labels import LabelTable
 from model.pixels import normalise
+from model.robustness import CHANGES, Changed
 from model.training.asen import INITIAL_SCALE, ValueHead
 from model.training.designs.registry import design_named
 from model.training.runs import Run
 
 PARITY_TOLERANCE: Final = 1e-4  # largest difference allowed between the two unit vectors
 PROTOTYPE_PULL: Final = 1.0  # weight of (1 - cosine to the value's mean); see docs/model.md
+VALUE_PULL: Final = 1.0  # length of the step from a vector towards its values' prototypes
+CHANGED_AT_MOST: Final = 500  # photographs of valid that are changed, so that export stays quick
+CALIBRATED_UNDER: Final = (
+    "rotation by 15 degrees",
+    "centre crop to 80 %",
+    "Gaussian blur",
+    "brightness 0.6",
+    "brightness 1.5",
+    "busy background",
+)
 OUTPUTS: Final = ("vectors", "norms", "attention", "visible", "global")
 _UNFITTED: Final = SameValueCalibration(slope=1.0, intercept=0.0, pairs=0, fitted_on="nothing")
 
@@ -105,15 +119,20 @@ def export(
     try:
         serving = Serving(run.network)
         encoder = _written(serving, _first_card(run, about), partial)
-        train = embed_table(encoder, table.split("train"), progress=progress)
-        serving.centres = torch.from_numpy(_centres(train, encoder.card))
-        card = _with_prototypes(
-            encoder.card, serving.centred(torch.from_numpy(train.vectors)), train
+        train, valid = (
+            embed_table(encoder, table.split(split), progress=progress)
+            for split in ("train", "valid")
         )
+        serving.centres = torch.from_numpy(_centres(train, encoder.card))
+        train, valid = (_centred(serving, embedded) for embedded in (train, valid))
+        card = _scaled(_with_prototypes(encoder.card, train), [valid])
+        if design_named(run.config.design).value_head:
+            serving.draw_towards(card.attributes)
         encoder = _written(serving, card, partial)
         check_parity(serving, encoder)
         valid = embed_table(encoder, table.split("valid"), progress=progress)
-        card = _calibrated(card, valid)
+        changed = _embedded_changed(encoder, table.split("valid"), progress)
+        card = _calibrated(card, [valid, *changed])
         quality = [evaluate(valid, card.attributes, "valid")]
         if "test" in table.splits:
             test = embed_table(encoder, table.split("test"), progress=progress)
@@ -127,31 +146,67 @@ def export(
     return card
 
 
+def images_embedded(table: LabelTable) -> int:
+    """How many images `export` will tell its ``progress`` of."""
+    train, valid = len(table.split("train")), len(table.split("valid"))
+    test = len(table.split("test")) if "test" in table.splits else 0
+    changed = len(CALIBRATED_UNDER) * min(valid, CHANGED_AT_MOST)
+    return train + 2 * valid + changed + test
+
+
 class Serving(nn.Module):
-    """What the file computes: the network, its spaces centred, probabilities instead of logits.
+    """What the file computes: the network, its spaces centred and gathered around values.
 
     Trained vectors of one attribute share a common part, which squeezes all cosines towards 1,
     more in one attribute than in another; weights between attributes then mean little. The
-    centre is subtracted before unit length is restored. Values are read from the centred vectors
-    by the card's prototypes, so the file holds no value head.
+    centre is subtracted before unit length is restored. Then each vector is drawn towards the
+    prototypes of its values, as much to each as it is probable, so that what is surely a polo
+    collar lies nearer to other polo collars. Values are read from those vectors by the card's
+    prototypes, so the file holds no value head.
     """
 
     centres: Tensor  # (A, D), or zero as long as they are not known
+    prototypes: Tensor  # (A, V, D), rows past an attribute's last value are zero
+    scales: Tensor  # (A, 1)
+    no_value: Tensor  # (A, V) bool, past an attribute's last value
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network.eval()
         self.register_buffer("centres", torch.zeros(1, 1))
+        self.draws = False
+
+    def draw_towards(self, attributes: Sequence[AttributeCard]) -> None:
+        """From now on draw vectors towards these prototypes, probabilities as the card has them."""
+        most = max(len(attribute.values) for attribute in attributes)
+        places = [np.array(attribute.prototypes, np.float32) for attribute in attributes]
+        padded = [np.pad(rows, ((0, most - len(rows)), (0, 0))) for rows in places]
+        missing = [[v >= len(rows) for v in range(most)] for rows in places]
+        self.register_buffer("prototypes", torch.from_numpy(np.stack(padded)))
+        self.register_buffer("no_value", torch.tensor(missing))
+        self.register_buffer("scales", torch.tensor([[a.scale] for a in attributes]))
+        self.draws = True
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, S, S) normalised -> the tensors named in ``OUTPUTS``."""
         e = self.network(images)
-        visible = e.visible_logits.sigmoid()
-        return self.centred(e.vectors), e.norms, e.attention, visible, e.global_vector
+        vectors = self.centred(e.vectors)
+        if self.draws:
+            vectors = self.drawn(vectors)
+        return vectors, e.norms, e.attention, e.visible_logits.sigmoid(), e.global_vector
 
     def centred(self, vectors: Tensor) -> Tensor:
         """(..., A, D) unit vectors -> unit vectors around the centres."""
         return F.normalize(vectors - self.centres, dim=-1, eps=1e-6)
+
+    def drawn(self, vectors: Tensor) -> Tensor:
+        """(B, A, D) unit vectors -> unit vectors nearer to the prototypes of their values."""
+        by_attribute = vectors.transpose(0, 1)  # (A, B, D)
+        cosines = torch.matmul(by_attribute, self.prototypes.transpose(1, 2))  # (A, B, V)
+        logits = cosines * self.scales.unsqueeze(2)
+        probable = logits.masked_fill(self.no_value.unsqueeze(1), -1e4).softmax(dim=-1)
+        step = torch.matmul(probable, self.prototypes).transpose(0, 1)
+        return F.normalize(vectors + VALUE_PULL * step, dim=-1, eps=1e-6)
 
 
 def check_parity(serving: Serving, encoder: Encoder) -> float:
@@ -202,14 +257,28 @@ def _centres(train: EmbeddedTable, card: ModelCard) -> NDArray[np.float32]:
     return centres
 
 
-def _with_prototypes(card: ModelCard, vectors: Tensor, train: EmbeddedTable) -> ModelCard:
+def _centred(serving: Serving, embedded: EmbeddedTable) -> EmbeddedTable:
+    vectors = serving.centred(torch.from_numpy(embedded.vectors)).numpy()
+    return replace(embedded, vectors=vectors)
+
+
+def _embedded_changed(
+    encoder: Encoder, valid: LabelTable, progress: Progress | None
+) -> list[EmbeddedTable]:
+    """The split under each of CALIBRATED_UNDER; photographs that cannot be changed stay."""
+    some = valid.take(range(min(len(valid), CHANGED_AT_MOST)))
+    readers = (Changed(CHANGES[name], encoder.card.preprocessing) for name in CALIBRATED_UNDER)
+    return [embed_table(encoder, some, progress=progress, read=read) for read in readers]
+
+
+def _with_prototypes(card: ModelCard, train: EmbeddedTable) -> ModelCard:
     """Prototypes in the centred spaces, whatever the network was trained with.
 
     Args:
         card: gives attributes and values.
-        vectors: (N, A, D), centred, of the training rows.
-        train: their labels.
+        train: centred vectors of the training rows, and their labels.
     """
+    vectors = torch.from_numpy(train.vectors)
     attributes = []
     for index, attribute in enumerate(card.attributes):
         actual = train.table.value_indices(attribute.name, attribute.values)
@@ -327,26 +396,33 @@ def _attribute_card(
     )
 
 
-def _calibrated(card: ModelCard, valid: EmbeddedTable) -> ModelCard:
+def _scaled(card: ModelCard, tables: Sequence[EmbeddedTable]) -> ModelCard:
     attributes = tuple(
-        attribute.model_copy(
-            update={
-                "scale": _fit_scale(attribute, valid, index),
-                "same_value": _fit_same_value(attribute, valid, index),
-            }
-        )
+        attribute.model_copy(update={"scale": _fit_scale(attribute, tables, index)})
         for index, attribute in enumerate(card.attributes)
     )
     return card.model_copy(update={"attributes": attributes})
 
 
-def _fit_scale(attribute: AttributeCard, valid: EmbeddedTable, index: int) -> float:
-    """Temperature scaling (Guo et al., ICML 2017): the scale of least validation log loss."""
-    actual = valid.table.value_indices(attribute.name, attribute.values)
+def _calibrated(card: ModelCard, tables: Sequence[EmbeddedTable]) -> ModelCard:
+    card = _scaled(card, tables)
+    attributes = tuple(
+        attribute.model_copy(update={"same_value": _fit_same_value(attribute, tables, index)})
+        for index, attribute in enumerate(card.attributes)
+    )
+    return card.model_copy(update={"attributes": attributes})
+
+
+def _fit_scale(attribute: AttributeCard, tables: Sequence[EmbeddedTable], index: int) -> float:
+    """Temperature scaling (Guo et al., ICML 2017): the scale of least log loss."""
+    actual = np.concatenate(
+        [t.table.value_indices(attribute.name, attribute.values) for t in tables]
+    )
     rows = np.flatnonzero(actual >= 0)
     if len(rows) == 0:
         return attribute.scale
-    cosines = valid.vectors[rows, index] @ np.array(attribute.prototypes, np.float32).T
+    vectors = np.concatenate([t.vectors[:, index] for t in tables])[rows]
+    cosines = vectors @ np.array(attribute.prototypes, np.float32).T
 
     def log_loss(log_scale: float) -> float:
         logits = np.exp(log_scale) * cosines
@@ -358,17 +434,16 @@ def _fit_scale(attribute: AttributeCard, valid: EmbeddedTable, index: int) -> fl
 
 
 def _fit_same_value(
-    attribute: AttributeCard, valid: EmbeddedTable, index: int
+    attribute: AttributeCard, tables: Sequence[EmbeddedTable], index: int
 ) -> SameValueCalibration:
-    """Logistic regression from cosine to "same value", over pairs by different photographers."""
-    table = valid.table
-    values = table.value_indices(attribute.name, table.values(attribute.name))
-    left, right = cross_group_pairs(values, table.groups)
-    same = values[left] == values[right]
+    """Logistic regression from cosine to "same value", over pairs by different photographers.
+
+    Both pictures of a pair are changed in the same way, or neither.
+    """
+    pairs = [_pairs(attribute, embedded, index) for embedded in tables]
+    cosines, same = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     if same.all() or not same.any():
         return _UNFITTED
-    space = valid.vectors[:, index]
-    cosines = np.einsum("pd,pd->p", space[left], space[right])
     fit = LogisticRegression(C=np.inf).fit(cosines[:, None], same)
     return SameValueCalibration(
         slope=float(fit.coef_[0, 0]),
@@ -376,3 +451,13 @@ def _fit_same_value(
         pairs=len(same),
         fitted_on="valid",
     )
+
+
+def _pairs(
+    attribute: AttributeCard, embedded: EmbeddedTable, index: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(P,) cosines and whether the values are the same."""
+    table, space = embedded.table, embedded.vectors[:, index]
+    values = table.value_indices(attribute.name, table.values(attribute.name))
+    left, right = cross_group_pairs(values, table.groups)
+    return (space @ space.T)[left, right], values[left] == values[right]

@@ -1,22 +1,12 @@
 """Measured quality as tables: for a terminal, and as Markdown for a document."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from api_schemas.card import AttributeQuality, Quality, RetrievalQuality
-from model.further import FurtherTable
-
-
-@dataclass(frozen=True, slots=True)
-class Sheet:
-    """A titled table of texts; the first column is words, the others are figures."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+from model.sheet import Sheet, figure
 
 
 def quality_tables(quality: Quality) -> list[Table]:
@@ -58,13 +48,13 @@ def sheets(quality: Quality) -> tuple[Sheet, Sheet]:
 def _retrieval(measured: AttributeQuality) -> tuple[str, ...]:
     own = measured.retrieval
     return (
-        _figure(own.map_other_photographers),
-        _figure(measured.retrieval_random_order.map_other_photographers),
-        _figure(measured.retrieval_global_embedding.map_other_photographers),
-        _figure(own.recall_at_1),
-        _figure(own.recall_at_5),
-        _figure(own.recall_at_10),
-        _figure(own.map_all),
+        figure(own.map_other_photographers),
+        figure(measured.retrieval_random_order.map_other_photographers),
+        figure(measured.retrieval_global_embedding.map_other_photographers),
+        figure(own.recall_at_1),
+        figure(own.recall_at_5),
+        figure(own.recall_at_10),
+        figure(own.map_all),
         _short(measured.same_photographer.times_chance if measured.same_photographer else None),
         str(measured.queries),
         str(measured.queries_without_relevant),
@@ -84,9 +74,7 @@ def _means(quality: Quality) -> list[tuple[str, ...]]:
     ):
         random = _weighted([each.retrieval_random_order for each in every], weights)
         general = _weighted([each.retrieval_global_embedding for each in every], weights)
-        rows.append(
-            (name, *map(_figure, (own, random, general)), *[""] * 4, _short(times), *counts)
-        )
+        rows.append((name, *map(figure, (own, random, general)), *[""] * 4, _short(times), *counts))
     return rows
 
 
@@ -97,25 +85,21 @@ def _weighted(measured: Sequence[RetrievalQuality], weights: Sequence[int]) -> f
 
 def _values(measured: AttributeQuality) -> tuple[str, ...]:
     return (
-        _figure(measured.value_accuracy),
-        _figure(measured.majority_accuracy),
-        _figure(measured.value_balanced_accuracy),
-        _figure(measured.value_calibration_error),
-        _figure(measured.same_value_calibration_error),
-        _figure(measured.visible_accuracy),
-        _figure(measured.visible_roc_auc),
+        figure(measured.value_accuracy),
+        figure(measured.majority_accuracy),
+        figure(measured.value_balanced_accuracy),
+        figure(measured.value_calibration_error),
+        figure(measured.same_value_calibration_error),
+        figure(measured.visible_accuracy),
+        figure(measured.visible_roc_auc),
     )
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"
 
 
 def _short(times: float | None) -> str:
     return "" if times is None else f"{times:.2f}"
 
 
-def terminal_table(sheet: Sheet | FurtherTable) -> Table:
+def terminal_table(sheet: Sheet) -> Table:
     """One table for a terminal."""
     # Tight enough for ten columns in a terminal of 80.
     table = Table(
@@ -129,7 +113,7 @@ def terminal_table(sheet: Sheet | FurtherTable) -> Table:
     return table
 
 
-def markdown_table(sheet: Sheet | FurtherTable) -> str:
+def markdown_table(sheet: Sheet) -> str:
     """One table for a document."""
     lines: list[Sequence[str]] = [
         sheet.columns,

@@ -15,9 +15,9 @@ from model.labels import LabelTable
 from model.protocols.measure import ProtocolQuality, match_attributes, measure
 from model.protocols.reading import read_task
 from model.protocols.tasks import Protocol, ProtocolError
+from model.sheet import Sheet
 from service.cli.failures import CommandError
 from service.cli.index import progress_bar
-from service.cli.measures import Sheet
 from service.cli.opening import load_encoder
 
 _COUNTED: Final = {"MAP": "queries", "triplet accuracy": "triplets"}

@@ -8,6 +8,7 @@ from model import metrics
 from model.metrics import (
     expected_calibration_error,
     own_group_share,
+    pooled_calibration_error,
     reliability,
     retrieval_score,
     roc_auc,
@@ -15,7 +16,7 @@ from model.metrics import (
 
 
 def test_worked_examples_hold() -> None:
-    assert doctest.testmod(metrics) == (0, 10)
+    assert doctest.testmod(metrics) == (0, 12)
 
 
 def slow_average_precision(relevant: list[bool]) -> float:
@@ -79,6 +80,19 @@ def test_calibration_error_agrees_with_a_slow_loop() -> None:
 
 def test_a_probability_of_one_falls_into_the_last_bin() -> None:
     assert expected_calibration_error(np.array([1.0]), np.array([True])) == 0.0
+
+
+def test_pooled_calibration_error_agrees_with_a_slow_loop() -> None:
+    rng = np.random.default_rng(9)
+    parts = [(rng.random(size), rng.random(size) < 0.4) for size in (40, 7, 200)]
+    promised, kept = dict.fromkeys(range(15), 0.0), dict.fromkeys(range(15), 0.0)
+    for probabilities, outcomes in parts:
+        for probability, outcome in zip(probabilities, outcomes, strict=True):
+            promised[int(probability * 15)] += probability
+            kept[int(probability * 15)] += outcome
+    expected = sum(abs(promised[b] - kept[b]) for b in range(15)) / 247
+    assert pooled_calibration_error(parts) == pytest.approx(expected)
+    assert pooled_calibration_error([]) == 0.0
 
 
 def test_reliability_tells_of_each_bin_what_was_promised_and_what_came_true() -> None:

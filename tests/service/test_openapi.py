@@ -94,7 +94,11 @@ def test_every_post_and_put_documents_its_body(contract: dict[str, Any]):
 
 
 def test_both_kinds_of_body_are_documented_where_both_are_read(contract: dict[str, Any]):
-    for path, method in (("/v1/compare", "post"), ("/v1/search", "post")):
+    for path, method in (
+        ("/v1/compare", "post"),
+        ("/v1/embeddings", "post"),
+        ("/v1/search", "post"),
+    ):
         content = contract["paths"][path][method]["requestBody"]["content"]
         assert set(content) == {"application/json", "multipart/form-data"}
 
@@ -108,7 +112,7 @@ def test_every_route_on_garments_takes_a_catalog(contract: dict[str, Any]):
     assert names == {
         name
         for name, _ in operations(contract)
-        if any(word in name for word in ("garments", "compare", "search", "rerank"))
+        if any(word in name for word in ("garments", "compare", "embeddings", "search", "rerank"))
     }
 
 

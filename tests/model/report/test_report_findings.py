@@ -25,6 +25,15 @@ def test_the_figures_are_those_of_evaluate(found, encoder, drawn):
     )
 
 
+def test_calibration_is_checked_for_the_same_attributes_and_for_all_together(found):
+    assert list(found.calibration.attributes) == list(found.quality.attributes)
+    for each in found.attributes:
+        assert each.calibration == found.calibration.attributes[each.card.name]
+        assert each.calibration.value.error == each.quality.value_calibration_error
+    rows = sum(each.value.rows for each in found.calibration.attributes.values())
+    assert found.calibration.pooled.value.rows == rows
+
+
 @pytest.mark.parametrize("name", ["collar", "pattern"])
 def test_confusion_counts_what_a_slow_loop_counts(found, drawn, encoder, name):
     index = encoder.card.attribute_names.index(name)

@@ -177,6 +177,20 @@ def test_the_confusion_table_has_the_counts(page, found):
         assert framed == ([label] if label in confusion.read else [])
 
 
+def test_calibration_errors_stand_beside_their_floor_and_that_of_all_attributes(page, found):
+    pooled = found.calibration.pooled
+    for name, each in zip(("collar", "color"), found.attributes, strict=True):
+        value, same = section(page, name).all("figure", "diagram")
+        for said, checked, general, rows in (
+            (value.text, each.calibration.value, pooled.value, "garments"),
+            (same.text, each.calibration.same_value, pooled.same_value, "pairs"),
+        ):
+            assert f"Calibration error {checked.error:.3f};" in said
+            assert f"show {checked.floor.mean:.3f} on {checked.rows} {rows}" in said
+            assert f"below {checked.floor.percentile_95:.3f}." in said
+            assert f"together: {general.error:.3f}, perfect {general.floor.mean:.3f}." in said
+
+
 def test_the_same_findings_make_the_same_page(html, found, drawn):
     assert render(found, Tiles(drawn.table.files, "pad")) == html
 

@@ -4,12 +4,13 @@ import re
 import pytest
 
 from api_schemas.card import Quality
+from model.calibration import calibration_sheet, measure_calibration
 from model.encoder import SHIPPED_MODEL
 from model.evaluate import embed_table, evaluate
 from model.further import measure_all, pictures_to_do
 from model.labels import read_labels
 from service.cli import measuring
-from service.cli.measures import quality_markdown
+from service.cli.measures import markdown_table, quality_markdown
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,16 @@ def test_what_takes_minutes_is_measured_when_named(run, table, monkeypatch):
     assert added != further.out  # what is measured without --also stands first, unchanged
     assert "Attention peaks inside the right part of drawn garments" in added
     assert "MAP among photographs" not in added
+
+
+def test_calibration_stands_beside_its_floor_when_named(run, table, encoder):
+    line = ("evaluate", SHIPPED_MODEL, "--data", table, "--split", "train", "--markdown")
+    done = run(*line, "--also", "calibration")
+    assert done.code == 0, done.err
+    embedded = embed_table(encoder, read_labels(table).split("train"))
+    calibration = measure_calibration(embedded, encoder.card.attributes)
+    assert done.out.endswith(markdown_table(calibration_sheet(calibration)) + "\n")
+    assert "measuring" not in done.err  # no picture is embedded again
 
 
 def test_markdown_is_two_tables_with_a_row_for_each_attribute_and_mean(quality):
