@@ -8,10 +8,10 @@ DATA ?= ../shared/data/garments/labels.csv
 ATTRIBUTES ?= garment_type,collar,neckline,sleeve_length,closure,pattern,color,skirt_length,pant_length,coat_length
 
 SEEDS ?= 0 1 2
-EPOCHS ?= 50
+EPOCHS ?= 80
 # What the two sizes are trained with, beside the defaults of `lapel train`.
-SMALL ?= --backbone compact24 --input-size 160 --drawn 0.19
-BASE ?= --backbone resnet18 --input-size 224 --drawn 0.19
+SMALL ?= --backbone compact24 --input-size 160 --drawn 0.19 --new-grounds 0.35
+BASE ?= --backbone resnet18 --input-size 224 --drawn 0.19 --new-grounds 0.35
 RIVALS ?=
 
 SERVE := .venv
