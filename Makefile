@@ -53,8 +53,9 @@ fix: $(DEV)/.installed  ## Format, and mend what can be mended
 bench: $(DEV)/.installed  ## Measure speed and size against baselines, about 10 minutes (BENCH=)
 	$(DEV)/bin/python -m bench $(BENCH)
 
-openapi: $(DEV)/.installed  ## Write the contract that a test holds the service to
+openapi: $(DEV)/.installed  ## Write the contract that tests hold service and client to
 	$(DEV)/bin/python -m service.contract > tests/service/openapi.json
+	$(DEV)/bin/python client/generate.py tests/service/openapi.json > client/lapel_client/answers.py
 
 pack: $(TRAIN_READY)  ## Pack the garment photographs for another machine: packed/garments.tar (DATA=)
 	$(TRAIN_PYTHON) -m model.training.pack --data $(DATA) --out $(PACKED)

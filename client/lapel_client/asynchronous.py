@@ -1,0 +1,294 @@
+"""The client for asyncio and trio: the same methods, awaited.
+
+Files are read, and requests built, in a thread, since both take milliseconds for large images.
+"""
+
+import functools
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from lapel_client import answers, calls
+from lapel_client.bulk import PATH as BULK
+from lapel_client.bulk import Lines, NewGarment, Piece, pieces
+from lapel_client.calls import Attributes, Call, Metadata, NamedImage, StoredImage
+from lapel_client.errors import LapelError
+from lapel_client.images import Image
+from lapel_client.retries import Retries
+from lapel_client.sending import pause_s, timeouts, unreachable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class AsyncLapelClient:
+    """A Lapel service, and its operations as methods to be awaited.
+
+    Use it as an async context manager, or call `aclose` at the end.
+
+    Args:
+        base_url: where the service is.
+        timeout_s: how long it may be silent before a call fails.
+        headers: sent with every request, for instance an Authorization.
+        retries: how patient to be; see there which calls are repeated.
+        transport: how requests travel; for certificates of one's own or for tests.
+
+    Raises:
+        LapelError: every method, in one of its kinds.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:8000",
+        *,
+        timeout_s: float = 30.0,
+        headers: Mapping[str, str] | None = None,
+        retries: Retries | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._retries = retries or Retries()
+        self._http = httpx.AsyncClient(
+            base_url=base_url, timeout=timeouts(timeout_s), headers=headers, transport=transport
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._http.aclose()
+
+    async def healthz(self) -> answers.Health:
+        """Does the process run?"""
+        return await self._ask(calls.healthz)
+
+    async def readyz(self) -> answers.Readiness:
+        """Can the service answer? `Unavailable` when not."""
+        return await self._ask(calls.readyz)
+
+    async def metrics(self) -> str:
+        """Figures in the text format of Prometheus."""
+        return await self._ask(calls.metrics)
+
+    async def model(self, *, prototypes: bool = False) -> answers.ModelAnswer:
+        """The model's card; with `prototypes`, one vector per value."""
+        return await self._ask(calls.model, prototypes=prototypes)
+
+    async def attributes(self) -> answers.AttributesAnswer:
+        """What the model can tell apart, and the values."""
+        return await self._ask(calls.attributes)
+
+    async def embeddings(
+        self,
+        images: Sequence[Image],
+        *,
+        attributes: Sequence[str] | None = None,
+        attention: bool = False,
+        catalog: str | None = None,
+    ) -> answers.EmbeddingsAnswer:
+        """One vector per image and attribute; with `attention`, where the model looked."""
+        return await self._ask(
+            calls.embeddings, images, attributes=attributes, attention=attention, catalog=catalog
+        )
+
+    async def compare(
+        self,
+        a: Image,
+        b: Image,
+        *,
+        attributes: Sequence[str] | None = None,
+        catalog: str | None = None,
+    ) -> answers.CompareAnswer:
+        """Two images, attribute by attribute; what cannot be seen has no similarity."""
+        return await self._ask(calls.compare, a, b, attributes=attributes, catalog=catalog)
+
+    async def compare_batch(
+        self,
+        pairs: Sequence[tuple[Image, Image]],
+        *,
+        attributes: Sequence[str] | None = None,
+        catalog: str | None = None,
+    ) -> answers.CompareBatchAnswer:
+        """Many pairs; one that cannot be compared has a problem in its place."""
+        return await self._ask(calls.compare_batch, pairs, attributes=attributes, catalog=catalog)
+
+    async def search(
+        self,
+        image: Image | None = None,
+        *,
+        values: Mapping[str, str] | None = None,
+        replace: Mapping[str, str] | None = None,
+        attributes: Attributes | None = None,
+        where: Metadata | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        include_self: bool | None = None,
+        catalog: str | None = None,
+    ) -> answers.SearchAnswer:
+        """Garments like an image (with `replace`, but for these values), or with `values`."""
+        return await self._ask(
+            calls.search,
+            image,
+            values=values,
+            replace=replace,
+            attributes=attributes,
+            where=where,
+            limit=limit,
+            offset=offset,
+            include_self=include_self,
+            catalog=catalog,
+        )
+
+    async def rerank(
+        self,
+        image: Image | None = None,
+        *,
+        items: Sequence[str | NamedImage],
+        values: Mapping[str, str] | None = None,
+        replace: Mapping[str, str] | None = None,
+        attributes: Attributes | None = None,
+        keep: float | None = None,
+        catalog: str | None = None,
+    ) -> answers.RerankAnswer:
+        """A list of garment ids and images in the order of an image's attributes."""
+        return await self._ask(
+            calls.rerank,
+            image,
+            items=items,
+            values=values,
+            replace=replace,
+            attributes=attributes,
+            keep=keep,
+            catalog=catalog,
+        )
+
+    async def catalogs(self) -> answers.CatalogList:
+        """Every catalog that holds a garment."""
+        return await self._ask(calls.catalogs)
+
+    async def list_garments(
+        self, *, cursor: str | None = None, limit: int | None = None, catalog: str | None = None
+    ) -> answers.GarmentList:
+        """One page of a catalog; `garments` walks through them all."""
+        return await self._ask(calls.list_garments, cursor=cursor, limit=limit, catalog=catalog)
+
+    async def put_garment(
+        self,
+        garment_id: str,
+        image: Image,
+        *,
+        metadata: Metadata | None = None,
+        catalog: str | None = None,
+    ) -> answers.GarmentAnswer:
+        """Store a garment or replace it; returns once it is on disk."""
+        return await self._ask(
+            calls.put_garment, garment_id, image, metadata=metadata, catalog=catalog
+        )
+
+    async def get_garment(
+        self, garment_id: str, *, catalog: str | None = None
+    ) -> answers.GarmentAnswer:
+        """A garment's metadata, and what the model reads in its image."""
+        return await self._ask(calls.get_garment, garment_id, catalog=catalog)
+
+    async def get_image(self, garment_id: str, *, catalog: str | None = None) -> StoredImage:
+        """The bytes that a garment was stored with."""
+        return await self._ask(calls.get_image, garment_id, catalog=catalog)
+
+    async def get_image_if_changed(
+        self, garment_id: str, etag: str, *, catalog: str | None = None
+    ) -> StoredImage | None:
+        """The same, or None while the image is still the one of that tag."""
+        return await self._ask(calls.get_image_if_changed, garment_id, etag, catalog=catalog)
+
+    async def delete_garment(self, garment_id: str, *, catalog: str | None = None) -> None:
+        """Remove a garment. After a lost connection, `NotFound` may mean that it is done."""
+        return await self._ask(calls.delete_garment, garment_id, catalog=catalog)
+
+    async def garments(
+        self, *, catalog: str | None = None, page: int | None = None
+    ) -> AsyncIterator[answers.GarmentSummary]:
+        """Every garment of a catalog, in the order of ids, fetched a page at a time."""
+        cursor = None
+        while True:
+            listed = await self.list_garments(cursor=cursor, limit=page, catalog=catalog)
+            for garment in listed.garments:
+                yield garment
+            cursor = listed.next_cursor
+            if cursor is None:
+                return
+
+    async def bulk(
+        self, garments: Iterable[NewGarment], *, catalog: str | None = None
+    ) -> AsyncIterator[answers.BulkLineAnswer]:
+        """Store any number of garments; yields each one's outcome once it is on disk.
+
+        Args:
+            garments: read in a thread as they are sent, so a generator need not end.
+            catalog: where they go.
+
+        Yields:
+            One answer for each, in order; a garment that fails does so alone, with its problem.
+        """
+        cut = pieces(garments)
+        while piece := await anyio.to_thread.run_sync(next, cut, None):
+            attempt = 1
+            while piece.unanswered:
+                before = piece.unanswered
+                try:
+                    async for answer in self._exchange(piece, catalog):
+                        yield answer
+                except LapelError as error:
+                    attempt = attempt if piece.unanswered == before else 1
+                    pause = pause_s(error, attempt, self._retries)
+                    if pause is None:
+                        raise
+                    await anyio.sleep(pause)
+                    attempt += 1
+
+    async def _exchange(
+        self, piece: Piece, catalog: str | None
+    ) -> AsyncIterator[answers.BulkLineAnswer]:
+        try:
+            async with self._http.stream("POST", BULK, **piece.request(catalog)) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise calls.problem_of(response)
+                lines = Lines()
+                async for chunk in response.aiter_bytes():
+                    for line in lines.feed(chunk):
+                        yield piece.take(line)
+        except httpx.TransportError as exc:
+            raise unreachable(exc) from exc
+        piece.require_all()
+
+    async def _ask(self, build: Callable[P, Call[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        call = await anyio.to_thread.run_sync(functools.partial(build, *args, **kwargs))
+        attempt = 1
+        while True:
+            try:
+                return call.answer(await self._request(call))
+            except LapelError as error:
+                pause = pause_s(error, attempt, self._retries)
+                if pause is None:
+                    raise
+            await anyio.sleep(pause)
+            attempt += 1
+
+    async def _request(self, call: Call[T]) -> httpx.Response:
+        try:
+            return await self._http.request(call.method, call.path, **call.options)
+        except httpx.TransportError as exc:
+            raise unreachable(exc) from exc

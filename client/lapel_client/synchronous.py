@@ -1,0 +1,283 @@
+"""The client for ordinary code.
+
+Requests are built in `calls`; here they are sent, and sent again.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+import httpx
+
+from lapel_client import answers, calls
+from lapel_client.bulk import PATH as BULK
+from lapel_client.bulk import Lines, NewGarment, Piece, pieces
+from lapel_client.calls import Attributes, Call, Metadata, NamedImage, StoredImage
+from lapel_client.errors import LapelError
+from lapel_client.images import Image
+from lapel_client.retries import Retries
+from lapel_client.sending import pause_s, timeouts, unreachable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class LapelClient:
+    """A Lapel service, and its operations as methods.
+
+    Use it as a context manager, or call `close` at the end. Threads may share it.
+
+    Args:
+        base_url: where the service is.
+        timeout_s: how long it may be silent before a call fails.
+        headers: sent with every request, for instance an Authorization.
+        retries: how patient to be; see there which calls are repeated.
+        transport: how requests travel; for certificates of one's own or for tests.
+
+    Raises:
+        LapelError: every method, in one of its kinds.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:8000",
+        *,
+        timeout_s: float = 30.0,
+        headers: Mapping[str, str] | None = None,
+        retries: Retries | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._retries = retries or Retries()
+        self._http = httpx.Client(
+            base_url=base_url, timeout=timeouts(timeout_s), headers=headers, transport=transport
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._http.close()
+
+    def healthz(self) -> answers.Health:
+        """Does the process run?"""
+        return self._ask(calls.healthz)
+
+    def readyz(self) -> answers.Readiness:
+        """Can the service answer? `Unavailable` when not."""
+        return self._ask(calls.readyz)
+
+    def metrics(self) -> str:
+        """Figures in the text format of Prometheus."""
+        return self._ask(calls.metrics)
+
+    def model(self, *, prototypes: bool = False) -> answers.ModelAnswer:
+        """The model's card; with `prototypes`, one vector per value."""
+        return self._ask(calls.model, prototypes=prototypes)
+
+    def attributes(self) -> answers.AttributesAnswer:
+        """What the model can tell apart, and the values."""
+        return self._ask(calls.attributes)
+
+    def embeddings(
+        self,
+        images: Sequence[Image],
+        *,
+        attributes: Sequence[str] | None = None,
+        attention: bool = False,
+        catalog: str | None = None,
+    ) -> answers.EmbeddingsAnswer:
+        """One vector per image and attribute; with `attention`, where the model looked."""
+        return self._ask(
+            calls.embeddings, images, attributes=attributes, attention=attention, catalog=catalog
+        )
+
+    def compare(
+        self,
+        a: Image,
+        b: Image,
+        *,
+        attributes: Sequence[str] | None = None,
+        catalog: str | None = None,
+    ) -> answers.CompareAnswer:
+        """Two images, attribute by attribute; what cannot be seen has no similarity."""
+        return self._ask(calls.compare, a, b, attributes=attributes, catalog=catalog)
+
+    def compare_batch(
+        self,
+        pairs: Sequence[tuple[Image, Image]],
+        *,
+        attributes: Sequence[str] | None = None,
+        catalog: str | None = None,
+    ) -> answers.CompareBatchAnswer:
+        """Many pairs; one that cannot be compared has a problem in its place."""
+        return self._ask(calls.compare_batch, pairs, attributes=attributes, catalog=catalog)
+
+    def search(
+        self,
+        image: Image | None = None,
+        *,
+        values: Mapping[str, str] | None = None,
+        replace: Mapping[str, str] | None = None,
+        attributes: Attributes | None = None,
+        where: Metadata | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        include_self: bool | None = None,
+        catalog: str | None = None,
+    ) -> answers.SearchAnswer:
+        """Garments like an image (with `replace`, but for these values), or with `values`."""
+        return self._ask(
+            calls.search,
+            image,
+            values=values,
+            replace=replace,
+            attributes=attributes,
+            where=where,
+            limit=limit,
+            offset=offset,
+            include_self=include_self,
+            catalog=catalog,
+        )
+
+    def rerank(
+        self,
+        image: Image | None = None,
+        *,
+        items: Sequence[str | NamedImage],
+        values: Mapping[str, str] | None = None,
+        replace: Mapping[str, str] | None = None,
+        attributes: Attributes | None = None,
+        keep: float | None = None,
+        catalog: str | None = None,
+    ) -> answers.RerankAnswer:
+        """A list of garment ids and images in the order of an image's attributes."""
+        return self._ask(
+            calls.rerank,
+            image,
+            items=items,
+            values=values,
+            replace=replace,
+            attributes=attributes,
+            keep=keep,
+            catalog=catalog,
+        )
+
+    def catalogs(self) -> answers.CatalogList:
+        """Every catalog that holds a garment."""
+        return self._ask(calls.catalogs)
+
+    def list_garments(
+        self, *, cursor: str | None = None, limit: int | None = None, catalog: str | None = None
+    ) -> answers.GarmentList:
+        """One page of a catalog; `garments` walks through them all."""
+        return self._ask(calls.list_garments, cursor=cursor, limit=limit, catalog=catalog)
+
+    def put_garment(
+        self,
+        garment_id: str,
+        image: Image,
+        *,
+        metadata: Metadata | None = None,
+        catalog: str | None = None,
+    ) -> answers.GarmentAnswer:
+        """Store a garment or replace it; returns once it is on disk."""
+        return self._ask(calls.put_garment, garment_id, image, metadata=metadata, catalog=catalog)
+
+    def get_garment(self, garment_id: str, *, catalog: str | None = None) -> answers.GarmentAnswer:
+        """A garment's metadata, and what the model reads in its image."""
+        return self._ask(calls.get_garment, garment_id, catalog=catalog)
+
+    def get_image(self, garment_id: str, *, catalog: str | None = None) -> StoredImage:
+        """The bytes that a garment was stored with."""
+        return self._ask(calls.get_image, garment_id, catalog=catalog)
+
+    def get_image_if_changed(
+        self, garment_id: str, etag: str, *, catalog: str | None = None
+    ) -> StoredImage | None:
+        """The same, or None while the image is still the one of that tag."""
+        return self._ask(calls.get_image_if_changed, garment_id, etag, catalog=catalog)
+
+    def delete_garment(self, garment_id: str, *, catalog: str | None = None) -> None:
+        """Remove a garment. After a lost connection, `NotFound` may mean that it is done."""
+        return self._ask(calls.delete_garment, garment_id, catalog=catalog)
+
+    def garments(
+        self, *, catalog: str | None = None, page: int | None = None
+    ) -> Iterator[answers.GarmentSummary]:
+        """Every garment of a catalog, in the order of ids, fetched a page at a time."""
+        cursor = None
+        while True:
+            listed = self.list_garments(cursor=cursor, limit=page, catalog=catalog)
+            yield from listed.garments
+            cursor = listed.next_cursor
+            if cursor is None:
+                return
+
+    def bulk(
+        self, garments: Iterable[NewGarment], *, catalog: str | None = None
+    ) -> Iterator[answers.BulkLineAnswer]:
+        """Store any number of garments; yields each one's outcome once it is on disk.
+
+        Args:
+            garments: read as they are sent, so a generator need not end.
+            catalog: where they go.
+
+        Yields:
+            One answer for each, in order; a garment that fails does so alone, with its problem.
+        """
+        for piece in pieces(garments):
+            attempt = 1
+            while piece.unanswered:
+                before = piece.unanswered
+                try:
+                    yield from self._exchange(piece, catalog)
+                except LapelError as error:
+                    attempt = attempt if piece.unanswered == before else 1
+                    pause = pause_s(error, attempt, self._retries)
+                    if pause is None:
+                        raise
+                    time.sleep(pause)
+                    attempt += 1
+
+    def _exchange(self, piece: Piece, catalog: str | None) -> Iterator[answers.BulkLineAnswer]:
+        try:
+            with self._http.stream("POST", BULK, **piece.request(catalog)) as response:
+                if not response.is_success:
+                    response.read()
+                    raise calls.problem_of(response)
+                lines = Lines()
+                for chunk in response.iter_bytes():
+                    for line in lines.feed(chunk):
+                        yield piece.take(line)
+        except httpx.TransportError as exc:
+            raise unreachable(exc) from exc
+        piece.require_all()
+
+    def _ask(self, build: Callable[P, Call[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        call = build(*args, **kwargs)
+        attempt = 1
+        while True:
+            try:
+                return call.answer(self._request(call))
+            except LapelError as error:
+                pause = pause_s(error, attempt, self._retries)
+                if pause is None:
+                    raise
+            time.sleep(pause)
+            attempt += 1
+
+    def _request(self, call: Call[T]) -> httpx.Response:
+        try:
+            return self._http.request(call.method, call.path, **call.options)
+        except httpx.TransportError as exc:
+            raise unreachable(exc) from exc

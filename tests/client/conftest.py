@@ -1,0 +1,86 @@
+"""A running service for all tests of the client, and both clients behind one face."""
+
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from lapel_client import AsyncLapelClient, LapelClient
+
+from tests.conftest import REPOSITORY, _address
+
+
+@pytest.fixture(scope="session")
+def service_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "service.cli.main", "serve"],
+        cwd=REPOSITORY,
+        env=os.environ | {"LAPEL_STORE": str(tmp_path_factory.mktemp("store")), "LAPEL_PORT": "0"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield _address(process)
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+class Blocking:
+    """An asynchronous client with the methods of the other one."""
+
+    def __init__(self, client: AsyncLapelClient, portal: BlockingPortal) -> None:
+        self._client = client
+        self._portal = portal
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = getattr(self._client, name)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            if inspect.isasyncgenfunction(method):
+                return [answer async for answer in method(*args, **kwargs)]
+            return await method(*args, **kwargs)
+
+        def blocking(*args: Any, **kwargs: Any) -> Any:
+            return self._portal.call(lambda: call(*args, **kwargs))
+
+        return blocking
+
+
+@pytest.fixture(params=["sync", "async"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
+    """Makes clients of either kind, which have the same methods here, and closes them."""
+    closing = []
+    if request.param == "sync":
+
+        def make_sync(url: str, **options: Any) -> LapelClient:
+            client = LapelClient(url, **options)
+            closing.append(client.close)
+            return client
+
+        yield make_sync
+        for close in closing:
+            close()
+        return
+    with start_blocking_portal() as portal:
+
+        def make_async(url: str, **options: Any) -> Blocking:
+            client = AsyncLapelClient(url, **options)
+            closing.append(client.aclose)
+            return Blocking(client, portal)
+
+        yield make_async
+        for close in closing:
+            portal.call(close)
+
+
+@pytest.fixture
+def lapel(connect: Callable[..., Any], service_url: str) -> Any:
+    return connect(service_url)

@@ -1,0 +1,241 @@
+"""The client knows every operation, every field it may send and every field it may be answered."""
+
+import importlib.util
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from lapel_client import (
+    AsyncLapelClient,
+    ImageUrl,
+    LapelClient,
+    NamedImage,
+    NewGarment,
+    StoredGarment,
+    answers,
+)
+
+REPOSITORY = Path(__file__).parents[2]
+CONTRACT = json.loads((REPOSITORY / "tests/service/openapi.json").read_text(encoding="utf-8"))
+SCHEMAS = CONTRACT["components"]["schemas"]
+REFERENCE = "#/components/schemas/"
+
+# What a shop system calls, not a client.
+CALLED_BY_OTHERS = re.compile(r"^/v1/webhooks/")
+# Sent as a plain text instead, which the schema allows beside it; and in the body instead.
+OTHERWISE_SENT = {"RerankItem.id", "POST /v1/embeddings include"}
+
+
+def operations() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
+    """Name, method, path and description of each operation."""
+    for path, methods in CONTRACT["paths"].items():
+        if CALLED_BY_OTHERS.match(path):
+            continue
+        for method, operation in methods.items():
+            suffix = re.sub(r"\W", "_", path) + "_" + method
+            yield operation["operationId"].removesuffix(suffix), method.upper(), path, operation
+
+
+@pytest.fixture(scope="module")
+def generate() -> Callable[[dict[str, Any]], str]:
+    path = REPOSITORY / "client" / "generate.py"
+    spec = importlib.util.spec_from_file_location("lapel_client_generate", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made: Callable[[dict[str, Any]], str] = module.generate
+    return made
+
+
+def test_the_answers_are_those_of_the_contract(generate: Callable[[dict[str, Any]], str]):
+    assert generate(CONTRACT) == Path(answers.__file__).read_text(encoding="utf-8"), (
+        "the contract changed: "
+        "python client/generate.py tests/service/openapi.json > client/lapel_client/answers.py"
+    )
+
+
+def test_a_field_that_becomes_optional_or_new_changes_the_answers(
+    generate: Callable[[dict[str, Any]], str],
+):
+    changed = json.loads(json.dumps(CONTRACT))
+    hit = changed["components"]["schemas"]["SearchHit"]
+    hit["properties"]["shade"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    hit["required"].remove("metadata")
+    text = generate(changed)
+    assert "    shade: str | None = None\n" in text
+    assert "    metadata: dict[str, JsonValue] = Field(default_factory=dict)\n" in text
+
+
+@pytest.mark.parametrize("name", [name for name, *_ in operations()])
+def test_every_operation_has_a_method_in_both_clients(name: str):
+    ours, theirs = (getattr(cls, name, None) for cls in (LapelClient, AsyncLapelClient))
+    assert ours is not None
+    assert theirs is not None
+    assert inspect.getdoc(ours)
+    assert inspect.getdoc(theirs)
+
+
+def test_both_clients_have_the_same_methods_with_the_same_arguments():
+    closing = {"close", "aclose"}
+    methods = {n: m for n, m in vars(LapelClient).items() if n[0] != "_" and n not in closing}
+    others = {n: m for n, m in vars(AsyncLapelClient).items() if n[0] != "_" and n not in closing}
+    assert methods.keys() == others.keys()
+    for name, method in methods.items():
+        ours, theirs = inspect.signature(method), inspect.signature(others[name])
+        assert ours.parameters == theirs.parameters, name
+
+
+class Recorder(httpx.BaseTransport):
+    """Answers nothing of use, and keeps what was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[httpx.Request] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        self.requests.append(request)
+        return httpx.Response(404, request=request)
+
+
+def everything(client: LapelClient) -> None:
+    """Each operation with every argument, in all its forms."""
+    catalog = "shop"
+    images = [b"bytes", StoredGarment("one", "other"), ImageUrl("https://example.com/a.jpg")]
+    query = {"values": {"collar": "shirt"}, "replace": {"collar": "hood"}}
+    asked: list[Callable[[], Any]] = [
+        client.healthz,
+        client.readyz,
+        client.metrics,
+        client.attributes,
+        client.catalogs,
+        lambda: client.model(prototypes=True),
+        lambda: client.embeddings(images, attributes=["collar"], attention=True, catalog=catalog),
+        lambda: client.list_garments(cursor="c", limit=5, catalog=catalog),
+        lambda: client.get_garment("one", catalog=catalog),
+        lambda: client.get_image("one", catalog=catalog),
+        lambda: client.delete_garment("one", catalog=catalog),
+        lambda: client.compare(images[0], images[1], attributes=["collar"], catalog=catalog),
+        lambda: client.compare_batch(
+            [(images[0], images[1])], attributes=["collar"], catalog=catalog
+        ),
+        lambda: client.search(
+            images[0],
+            attributes={"collar": 2},
+            where={"price": {"lte": 3}},
+            limit=1,
+            offset=2,
+            include_self=True,
+            catalog=catalog,
+        ),
+        lambda: client.rerank(
+            items=["one", NamedImage("two", b"two")],
+            attributes=["collar"],
+            keep=0.5,
+            catalog=catalog,
+            values=query["values"],
+        ),
+        lambda: client.search(StoredGarment("one"), replace=query["replace"]),
+        lambda: client.search(values=query["values"]),
+    ]
+    for image in images:
+        asked.append(lambda image=image: client.search(image))
+        asked.append(
+            lambda image=image: client.put_garment("one", image, metadata={"a": 1}, catalog=catalog)
+        )
+        asked.append(
+            lambda image=image: list(
+                client.bulk([NewGarment("one", image, {"a": 1})], catalog=catalog)
+            )
+        )
+    for ask in asked:
+        with pytest.raises(Exception, match="http_404"):
+            ask()
+
+
+@pytest.fixture(scope="module")
+def sent() -> list[tuple[str, dict[str, Any], httpx.Request]]:
+    """Every request with the operation that the contract describes it by."""
+    recorder = Recorder()
+    with LapelClient("http://lapel", transport=recorder) as client:
+        everything(client)
+    found = []
+    for request in recorder.requests:
+        # A fixed path goes before one with a place for an id in it.
+        fitting = [
+            (path, operation)
+            for _, method, path, operation in operations()
+            if method == request.method
+            and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), request.url.path)
+        ]
+        path, operation = min(fitting, key=lambda candidate: "{" in candidate[0])
+        found.append((f"{request.method} {path}", operation, request))
+    return found
+
+
+def test_every_operation_is_asked_as_the_contract_says(sent):
+    described = {f"{method} {path}" for _, method, path, _ in operations()}
+    assert {name for name, _, _ in sent} == described
+
+
+def test_every_parameter_can_be_sent_and_no_other_is(sent):
+    known, given = set(), set()
+    for name, operation, request in sent:
+        ours = {
+            f"{name} {p['name']}" for p in operation.get("parameters", ()) if p["in"] == "query"
+        }
+        theirs = {f"{name} {parameter}" for parameter in request.url.params}
+        assert theirs <= ours
+        known |= ours
+        given |= theirs
+    assert known - given <= OTHERWISE_SENT
+
+
+def fields(schema: dict[str, Any], value: Any) -> Iterator[str]:
+    """Names of the contract's fields that `value` has, each behind its schema's name."""
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix(REFERENCE)
+        if name == "JsonValue":
+            return
+        properties = SCHEMAS[name].get("properties", {})
+        assert value.keys() <= properties.keys(), name
+        for key, inner in value.items():
+            yield f"{name}.{key}"
+            yield from fields(properties[key], inner)
+    for choice in schema.get("anyOf", ()):
+        if "$ref" not in choice or isinstance(value, dict):
+            yield from fields(choice, value)
+    if schema.get("type") == "array" and isinstance(value, list):
+        for inner in value:
+            yield from fields(schema["items"], inner)
+
+
+def known_fields(schema: dict[str, Any]) -> Iterator[str]:
+    """Every field of the contract that a body may have."""
+    if schema.get("$ref", REFERENCE + "JsonValue") != REFERENCE + "JsonValue":
+        name = schema["$ref"].removeprefix(REFERENCE)
+        for key, inner in SCHEMAS[name].get("properties", {}).items():
+            yield f"{name}.{key}"
+            yield from known_fields(inner)
+    for choice in schema.get("anyOf", ()):
+        yield from known_fields(choice)
+    if isinstance(schema.get("items"), dict):
+        yield from known_fields(schema["items"])
+
+
+def test_every_field_of_every_request_can_be_sent_and_no_other_is(sent):
+    known, given = set(), set()
+    for _, operation, request in sent:
+        described = operation.get("requestBody", {}).get("content", {})
+        kind = request.headers.get("content-type", "").partition(";")[0]
+        assert kind in described or (not kind and not described)
+        if kind:
+            schema = described[kind]["schema"]
+            known |= set(known_fields(schema))
+            given |= set(fields(schema, json.loads(request.content)))
+    assert known - given <= OTHERWISE_SENT
