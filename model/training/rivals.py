@@ -207,6 +207,7 @@ def _config(options: argparse.Namespace, design: str, seed: int) -> TrainConfig:
         learning_rate=options.learning_rate,
         min_value_count=options.min_value_count,
         drawn_share=options.drawn,
+        new_ground_share=options.new_grounds,
         seed=seed,
         device=options.device,
     )
@@ -235,6 +236,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--min-value-count", type=int, default=given.min_value_count, help="default %(default)s")
     add(
         "--drawn", type=float, default=given.drawn_share, help="share of drawn garments (default 0)"
+    )
+    add(
+        "--new-grounds",
+        type=float,
+        default=given.new_ground_share,
+        help="share of photographs put on other grounds (default 0)",
     )
     add("--device", default="auto", help="auto, cpu, cuda, ... (default auto)")
     return parser
