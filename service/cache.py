@@ -31,7 +31,9 @@ class CacheStats:
 class Cache(Protocol):
     """Where embeddings are remembered."""
 
-    stats: CacheStats
+    @property
+    def stats(self) -> CacheStats:
+        """Counters, as they are now."""
 
     async def get_many(self, keys: Sequence[str]) -> list[ImageEmbedding | None]:
         """One entry per key, in order; None where there is none."""
@@ -79,6 +81,41 @@ class LruCache:
             self.stats.bytes -= _cost(evicted)
             self.stats.evictions += 1
         self.stats.entries = len(self._entries)
+
+
+class LayeredCache:
+    """A cache in this process before one that is shared; what the latter has moves into the former.
+
+    Hits and misses are those of both together; what is held, and dropped for room, is the nearer's.
+    """
+
+    def __init__(self, near: LruCache, far: Cache) -> None:
+        self._near, self._far = near, far
+        self._found, self._missed = 0, 0
+
+    @property
+    def stats(self) -> CacheStats:
+        """Counters of both."""
+        near = self._near.stats
+        return CacheStats(self._found, self._missed, near.evictions, near.entries, near.bytes)
+
+    async def get_many(self, keys: Sequence[str]) -> list[ImageEmbedding | None]:
+        """One entry per key, in order; None where neither has one."""
+        found = await self._near.get_many(keys)
+        absent = list(dict.fromkeys(k for k, e in zip(keys, found, strict=True) if e is None))
+        if absent:
+            fetched = zip(absent, await self._far.get_many(absent), strict=True)
+            news = {key: embedding for key, embedding in fetched if embedding is not None}
+            await self._near.put_many(news)
+            found = [e or news.get(k) for k, e in zip(keys, found, strict=True)]
+        self._missed += sum(one is None for one in found)
+        self._found += sum(one is not None for one in found)
+        return found
+
+    async def put_many(self, embeddings: Mapping[str, ImageEmbedding]) -> None:
+        """Remember each embedding in both."""
+        await self._near.put_many(embeddings)
+        await self._far.put_many(embeddings)
 
 
 def _cost(embedding: ImageEmbedding) -> int:

@@ -6,6 +6,7 @@ The command line opens the same services in process, without HTTP.
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from api_schemas.card import ModelCard
 from model.encoder import Encoder, ImageEmbedding
 from service.batcher import Batcher
-from service.cache import Cache, LruCache
+from service.cache import Cache, LayeredCache, LruCache
 from service.catalog.embedded import EmbeddedCatalog
+from service.catalog.redis.catalog import RedisCatalog
 from service.catalog.store import Catalog
 from service.embedder import Embedder
 from service.fetch.opening import open_fetch
@@ -22,8 +24,11 @@ from service.images import Images
 from service.ingest import Ingest
 from service.metrics import Levels, Metrics
 from service.piecewise import PiecewiseEncoder
+from service.redis_cache import RedisCache
 from service.routes.answers import identity
 from service.settings import BYTES_PER_MIB, Settings
+
+CUDA_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,24 +61,19 @@ async def open_services(
     """Load the model and open the catalog.
 
     Args:
-        settings: which model, which folder, how much of everything.
+        settings: which model, which store, how much of everything.
         metrics: told of every batch, and given the levels to watch.
 
     Raises:
         ModelFileError: the model file cannot serve.
-        CatalogError: the folder cannot be opened.
+        CatalogError: the store cannot be opened.
+        InvalidUrl: the store or the cache is a URL that cannot be read.
     """
     metrics = metrics or Metrics()
-    encoder = Encoder.load(settings.model_path, threads=settings.onnx_threads or None)
-    cache = LruCache(settings.cache_mib * BYTES_PER_MIB)
+    encoder = open_encoder(settings)
     async with contextlib.AsyncExitStack() as stack:
-        catalog = await EmbeddedCatalog.open(
-            settings.store,
-            attributes=len(encoder.card.attributes),
-            dimension=encoder.card.embedding_dimension,
-            fingerprint=encoder.fingerprint,
-            store_images=settings.store_images,
-        )
+        cache = _opened_cache(settings, stack)
+        catalog = await _opened_catalog(settings, encoder)
         stack.push_async_callback(catalog.close)
         network = stack.enter_context(PiecewiseEncoder.of(encoder, settings.model_path))
         batcher: Batcher[NDArray[np.uint8], ImageEmbedding] = Batcher(
@@ -105,6 +105,48 @@ async def open_services(
             images=images,
             ingest=Ingest(images, catalog),
         )
+
+
+def open_encoder(settings: Settings) -> Encoder:
+    """The model, on the device of the settings.
+
+    Raises:
+        ModelFileError: the file, or the device, cannot be used.
+    """
+    if settings.device == "cuda":  # one thread feeds the device; batches are not cut into pieces
+        return Encoder.load(settings.model_path, threads=1, providers=CUDA_PROVIDERS)
+    return Encoder.load(settings.model_path, threads=settings.onnx_threads or None)
+
+
+async def _opened_catalog(settings: Settings, encoder: Encoder) -> Catalog:
+    """The catalog in a folder or in a Redis."""
+    shape = (len(encoder.card.attributes), encoder.card.embedding_dimension)
+    if isinstance(settings.store, Path):
+        return await EmbeddedCatalog.open(
+            settings.store,
+            attributes=shape[0],
+            dimension=shape[1],
+            fingerprint=encoder.fingerprint,
+            store_images=settings.store_images,
+        )
+    return await RedisCatalog.open(
+        settings.store,
+        attributes=shape[0],
+        dimension=shape[1],
+        fingerprint=encoder.fingerprint,
+        store_images=settings.store_images,
+        partitions=settings.store_partitions,
+    )
+
+
+def _opened_cache(settings: Settings, stack: contextlib.AsyncExitStack) -> Cache:
+    """A cache in this process, before one in Redis where the settings name it."""
+    near = LruCache(settings.cache_mib * BYTES_PER_MIB)
+    if not settings.cache_url:
+        return near
+    far = RedisCache(settings.cache_url, ttl_s=settings.cache_ttl_s)
+    stack.push_async_callback(far.close)
+    return LayeredCache(near, far)
 
 
 def _levels(

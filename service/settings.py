@@ -4,12 +4,13 @@
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from model.encoder import SHIPPED_MODEL
+from service.redis_url import folder_or_url
 
 BYTES_PER_MIB = 1 << 20
 _HOST = r"\s*(\*\.)?[A-Za-z0-9_][A-Za-z0-9._-]*(:[0-9]{1,5})?\s*"
@@ -26,13 +27,35 @@ class Settings(BaseSettings):
     model_path: Path = Field(
         default=SHIPPED_MODEL, description="the model file; the shipped one unless set"
     )
-    store: Path = Field(default=Path("lapel-data"), description="folder of the catalog")
+    device: Literal["cpu", "cuda"] = Field(
+        default="cpu", description="where the network runs; cuda needs onnxruntime-gpu"
+    )
+    store: Annotated[Path | str, BeforeValidator(folder_or_url)] = Field(
+        default=Path("lapel-data"),
+        description="folder of the catalog, or the URL of a Redis, see [redis.md](redis.md)",
+    )
+    store_partitions: int = Field(
+        default=1,
+        ge=1,
+        le=1024,
+        description="parts of a new catalog in Redis; one that is there keeps its own",
+    )
     store_images: bool = Field(
         default=True,
         description="keep the original bytes, which `lapel reindex` and image answers need",
     )
     cache_mib: int = Field(
         default=128, ge=0, le=1 << 20, description="memory for vectors of recent images, MiB"
+    )
+    cache_url: str = Field(
+        default="",
+        description="URL of a Redis in which all processes share those vectors; none unless given",
+    )
+    cache_ttl_s: int = Field(
+        default=7 * 24 * 3600,
+        ge=1,
+        le=1 << 31,
+        description="how long that Redis keeps a vector, s",
     )
     batch_max_images: int = Field(
         default=16, ge=1, le=1024, description="images the network takes at a time"
@@ -77,6 +100,20 @@ class Settings(BaseSettings):
     image_url_loopback: bool = Field(
         default=False, description="for tests only: URLs may lead to this machine, at any port"
     )
+    imports_folder: str = Field(
+        default="",
+        description="folder of feeds and webhooks that wait; where not given, `imports` within a "
+        "store's folder, `lapel-imports` beside a Redis",
+    )
+    max_feed_mib: int = Field(
+        default=1024, ge=1, le=1 << 20, description="largest feed that may be uploaded, MiB"
+    )
+    shopify_webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="signs Shopify's webhooks; they are off without it"
+    )
+    woocommerce_webhook_secret: SecretStr = Field(
+        default=SecretStr(""), description="signs WooCommerce's webhooks; they are off without it"
+    )
     search_limit_max: int = Field(
         default=1000, ge=1, le=1000, description="most hits that one search may ask for"
     )
@@ -96,6 +133,19 @@ class Settings(BaseSettings):
     def max_request_bytes(self) -> int:
         """Largest request body, bytes."""
         return self.max_request_mib * BYTES_PER_MIB
+
+    @property
+    def max_feed_bytes(self) -> int:
+        """Largest feed, bytes."""
+        return self.max_feed_mib * BYTES_PER_MIB
+
+    @property
+    def imports(self) -> Path:
+        """Where feeds and webhooks wait."""
+        if self.imports_folder:
+            return Path(self.imports_folder)
+        store = self.store
+        return store / "imports" if isinstance(store, Path) else Path("lapel-imports")
 
     @property
     def max_line_bytes(self) -> int:

@@ -55,7 +55,8 @@ async def find_example(services: Services) -> Example | None:
             if showing:
                 alike = Counter(each.read.value for each in showing if each.is_right)
                 record = max(showing, key=partial(_suitability, alike)).record
-                drawing = _drawing(services.settings.store, record.id)
+                store = services.settings.store
+                drawing = _drawing(store, record.id) if isinstance(store, Path) else None
                 return Example(catalog, record.id, attribute, drawing)
     return None
 

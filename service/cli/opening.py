@@ -16,7 +16,8 @@ from model.encoder import Encoder, ImageEmbedding
 from service.catalog.sqlite import DATABASE
 from service.cli.failures import CommandError
 from service.queries import attribute_indices
-from service.services import Services, open_services
+from service.redis_url import without_password
+from service.services import Services, open_encoder, open_services
 from service.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -33,8 +34,7 @@ def load_encoder(model: Path | None) -> Encoder:
     Raises:
         ModelFileError: the file cannot be used.
     """
-    settings = settings_with(model_path=model)
-    return Encoder.load(settings.model_path, threads=settings.onnx_threads or None)
+    return open_encoder(settings_with(model_path=model))
 
 
 def embed_file(encoder: Encoder, file: Path) -> ImageEmbedding:
@@ -72,18 +72,24 @@ def open_workplace(settings: Settings, *, must_exist: bool = False) -> Iterator[
         CommandError: there is no store, and there must be one.
         ModelFileError, CatalogError: see `open_services`.
     """
-    if must_exist and not (settings.store / DATABASE).exists():
-        raise CommandError(
-            f"there are no garments in {settings.store}; "
-            f"store some with: lapel index FOLDER --store {settings.store}"
-        )
+    folder = settings.store if isinstance(settings.store, Path) else None
+    if must_exist and folder is not None and not (folder / DATABASE).exists():
+        raise _nothing_in(str(folder))
     with asyncio.Runner() as runner:
         stack = contextlib.AsyncExitStack()
         try:
             services = runner.run(stack.enter_async_context(open_services(settings)))
+            if must_exist and folder is None and not runner.run(services.catalog.catalogs()):
+                raise _nothing_in(without_password(str(settings.store)))
             yield Workplace(services, runner)
         finally:
             runner.run(stack.aclose())
+
+
+def _nothing_in(store: str) -> CommandError:
+    return CommandError(
+        f"there are no garments in {store}; store some with: lapel index FOLDER --store {store}"
+    )
 
 
 def attributes_of(card: ModelCard, asked: Sequence[str] | None) -> list[str]:

@@ -13,11 +13,12 @@ Model = Annotated[
         show_default=False,
     ),
 ]
+# A text, since a path would take one of the slashes of redis:// away.
 Store = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--store",
-        help="Folder of the garments; default LAPEL_STORE, or else lapel-data.",
+        help="Folder of the garments, or URL of a Redis; default LAPEL_STORE, or else lapel-data.",
         show_default=False,
     ),
 ]

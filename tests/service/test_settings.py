@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from model.encoder import SHIPPED_MODEL
+from model.encoder import SHIPPED_MODEL, ModelFileError
+from service.services import open_encoder
 from service.settings import Settings
 
 TABLE = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -56,3 +57,8 @@ def test_settings_cannot_be_changed():
 def test_a_bulk_line_has_room_for_the_largest_image_in_base64():
     settings = Settings(max_image_mib=3)
     assert settings.max_line_bytes >= 4 * ((settings.max_image_bytes + 2) // 3)
+
+
+def test_a_device_without_its_provider_is_refused_by_name():
+    with pytest.raises(ModelFileError, match="CUDAExecutionProvider"):
+        open_encoder(Settings(device="cuda"))

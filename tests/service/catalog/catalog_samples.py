@@ -4,12 +4,14 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import JsonValue
 
 from service.catalog.embedded import EmbeddedCatalog
-from service.catalog.store import GarmentRecord
+from service.catalog.redis.catalog import RedisCatalog
+from service.catalog.store import Catalog, GarmentRecord, Query
 
 ATTRIBUTES = 3
 DIMENSION = 8
@@ -42,6 +44,32 @@ def garment(
     )
 
 
+def like(record: GarmentRecord, **more: Any) -> Query:
+    """The search that finds this garment first."""
+    return Query(
+        record.vectors.astype(np.float32),
+        tuple(range(ATTRIBUTES)),
+        (1.0,) * ATTRIBUTES,
+        **more,
+    )
+
+
+async def found(
+    catalog: Catalog, record: GarmentRecord, name: str = "shop", **more: Any
+) -> list[str]:
+    return [hit.id for hit in (await catalog.search(name, like(record, **more))).hits]
+
+
+def assert_same(read: GarmentRecord, written: GarmentRecord, *, image: bytes | None = None) -> None:
+    assert (read.id, read.metadata) == (written.id, written.metadata)
+    assert read.image_sha256 == written.image_sha256
+    assert read.image == image
+    assert not read.stale
+    for name in ("vectors", "norms", "visible"):
+        assert getattr(read, name).dtype == getattr(written, name).dtype
+        assert np.array_equal(getattr(read, name), getattr(written, name))
+
+
 @contextlib.asynccontextmanager
 async def opened(
     folder: Path, fingerprint: str = "aaaa", *, store_images: bool = True
@@ -52,6 +80,24 @@ async def opened(
         dimension=DIMENSION,
         fingerprint=fingerprint,
         store_images=store_images,
+    )
+    try:
+        yield catalog
+    finally:
+        await catalog.close()
+
+
+@contextlib.asynccontextmanager
+async def opened_redis(
+    url: str, fingerprint: str = "aaaa", *, store_images: bool = True, partitions: int = 1
+) -> AsyncIterator[RedisCatalog]:
+    catalog = await RedisCatalog.open(
+        url,
+        attributes=ATTRIBUTES,
+        dimension=DIMENSION,
+        fingerprint=fingerprint,
+        store_images=store_images,
+        partitions=partitions,
     )
     try:
         yield catalog

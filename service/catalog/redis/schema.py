@@ -1,0 +1,32 @@
+"""What a store must look like before it is used: the version of its layout, and its parts."""
+
+from service.catalog.redis.keys import SCHEMA, Layout
+from service.catalog.store import StoreError, UnknownSchema
+from service.redis_server import Server
+
+SCHEMA_VERSION = 1
+
+
+async def prepared(server: Server, partitions: int) -> Layout:
+    """Make the schema in a new store, or check that an old one has it.
+
+    Raises:
+        UnknownSchema: another version of the program wrote it.
+        StoreError: Redis has no vector sets.
+    """
+    known = await server.run("COMMAND", "INFO", "VSIM")
+    if not known or None in known:
+        raise StoreError(f"{server.shown} has no vector sets, which come with Redis 8")
+    _, _, (version, parts) = await server.together(
+        [
+            ("HSETNX", SCHEMA, "version", SCHEMA_VERSION),
+            ("HSETNX", SCHEMA, "partitions", partitions),
+            ("HMGET", SCHEMA, "version", "partitions"),
+        ]
+    )
+    if int(version) != SCHEMA_VERSION:
+        raise UnknownSchema(
+            f"{server.shown} has schema version {version.decode()}; "
+            f"this program knows {SCHEMA_VERSION}"
+        )
+    return Layout(int(parts))
