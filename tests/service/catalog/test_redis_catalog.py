@@ -274,7 +274,9 @@ def free_port() -> int:
 
 async def test_cluster_spreads_the_parts_and_answers_the_same(tmp_path, few):
     port = free_port()
-    process = RedisProcess(tmp_path, "--cluster-enabled", "yes", port=port)
+    # The nodes' own port is otherwise 10,000 higher, which may be none.
+    bus = ("--cluster-port", str(free_port()))
+    process = RedisProcess(tmp_path, "--cluster-enabled", "yes", *bus, port=port)
     try:
         with process.client() as client:
             client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
