@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from service.envelope import Envelope
 from service.errors import install_error_handlers
+from service.imports.desk import open_desk
 from service.metrics import Metrics
 from service.openapi import install_openapi
 from service.routes import (
@@ -22,8 +23,10 @@ from service.routes import (
     embeddings,
     garments,
     health,
+    imports,
     rerank,
     search,
+    webhooks,
 )
 from service.services import open_services
 from service.settings import Settings
@@ -42,8 +45,12 @@ def create_app(settings: Settings) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings, metrics) as services:
+        async with (
+            open_services(settings, metrics) as services,
+            open_desk(settings, services) as desk,
+        ):
             app.state.services = services
+            app.state.desk = desk
             logger.info(
                 "model %s %s (%s)",
                 services.card.name,
@@ -65,7 +72,8 @@ def create_app(settings: Settings) -> FastAPI:
     install_error_handlers(app)
     # Routes are tried in turn, so the busiest go first, ahead of FastAPI's own; and flat, because
     # a router inside a router costs each request 30 µs more.
-    rooms = (compare, search, embeddings, garments, bulk, rerank, description, health)
+    rooms = [compare, search, embeddings, garments, bulk, rerank, description, health]
+    rooms += [imports, webhooks]
     app.router.routes[:0] = [route for room in rooms for route in room.router.routes]
     install_openapi(app)
     app.add_middleware(Envelope, metrics=metrics)

@@ -105,6 +105,36 @@ class ImageNotStored(ServiceError):
     code, status, title = "image_not_stored", 404, "The garment's image was not kept"
 
 
+class ImportNotFound(ServiceError):
+    """There is no import of that id."""
+
+    code, status, title = "import_not_found", 404, "There is no such import"
+
+
+class InvalidFeed(ServiceError):
+    """The file is no feed of a known format."""
+
+    code, status, title = "invalid_feed", 422, "The feed cannot be read"
+
+
+class FeedTooLarge(ServiceError):
+    """The feed has more bytes than the service accepts."""
+
+    code, status, title = "feed_too_large", 413, "The feed is too large"
+
+
+class WebhookNotConfigured(ServiceError):
+    """No secret is set for the shop's webhooks."""
+
+    code, status, title = "webhook_not_configured", 404, "Webhooks of this shop are off"
+
+
+class InvalidSignature(ServiceError):
+    """The webhook was not signed with the secret that is set."""
+
+    code, status, title = "invalid_signature", 401, "The webhook's signature is wrong"
+
+
 class ImageTooLarge(ServiceError):
     """The payload has more bytes than the service accepts."""
 

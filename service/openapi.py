@@ -12,6 +12,7 @@ from api_schemas.bases import CATALOG_PATTERN, DEFAULT_CATALOG
 from api_schemas.compare import CompareBatchRequest, CompareRequest
 from api_schemas.embeddings import EmbeddingsRequest
 from api_schemas.garments import BulkLine, BulkLineAnswer, GarmentRequest
+from api_schemas.imports import ImportFault, ImportRequest
 from api_schemas.problems import Problem
 from api_schemas.rerank import RerankRequest
 from api_schemas.search import SearchRequest
@@ -24,11 +25,12 @@ BODY_MODELS: tuple[type[BaseModel], ...] = (
     CompareRequest,
     EmbeddingsRequest,
     GarmentRequest,
+    ImportRequest,
     RerankRequest,
     SearchRequest,
 )
 """Models of bodies that routes read themselves, which FastAPI therefore does not see."""
-ANSWER_MODELS: tuple[type[BaseModel], ...] = (BulkLineAnswer, Problem)
+ANSWER_MODELS: tuple[type[BaseModel], ...] = (BulkLineAnswer, ImportFault, Problem)
 
 Document = dict[str, Any]
 

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "serve": "service.cli.serve:serve",
     "compare": "service.cli.compare:compare",
     "index": "service.cli.index:index",
+    "import": "service.cli.import_feed:import_feed",
     "search": "service.cli.search:search",
     "embed": "service.cli.embed:embed",
     "reindex": "service.cli.reindex:reindex",

@@ -35,7 +35,9 @@ def test_requests_and_answers_of_every_route_have_examples():
     assert {name for name in names if name.endswith("Request")} == {
         "CompareBatchRequest",
         "CompareRequest",
+        "EmbeddingsRequest",
         "GarmentRequest",
+        "ImportRequest",
         "RerankRequest",
         "SearchRequest",
     }

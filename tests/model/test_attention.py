@@ -175,6 +175,14 @@ def test_on_a_pullover_the_right_part_is_where_a_closure_would_be() -> None:
     assert (whole == buttoned).mean() > 0.999  # the same outline: the places agree
 
 
+def test_the_right_parts_have_the_pictures_side() -> None:
+    small = Drawn(drawn().design, drawn().look, 80)
+    for attribute in RIGHT_PARTS:
+        large, part = right(attribute, drawn()), right(attribute, small)
+        assert part.shape == (80, 80)
+        assert (part.repeat(4, axis=0).repeat(4, axis=1) != large).mean() < 0.02
+
+
 def test_garments_without_the_part_are_not_asked() -> None:
     assert RIGHT_PARTS["sleeve_length"](drawn(sleeve_length="sleeveless")) is None
     assert RIGHT_PARTS["closure"](drawn(neckline="keyhole")) is None

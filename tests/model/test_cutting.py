@@ -35,6 +35,19 @@ def test_a_hole_in_the_garment_is_filled() -> None:
     assert mask[80, 80]
 
 
+def test_a_mask_is_one_piece_however_far_it_winds() -> None:
+    picture = Image.new("RGB", (160, 160), "white")
+    for box in ((20, 60, 110, 95), (85, 60, 110, 140), (85, 115, 145, 140), (16, 16, 40, 40)):
+        picture.paste((20, 60, 120), box)
+    mask = garment_mask(picture)
+    assert mask is not None
+    expected = np.zeros((160, 160), dtype=bool)
+    expected[60:95, 20:110] = expected[60:140, 85:110] = expected[115:140, 85:145] = True
+    assert (mask != expected).mean() < 0.02
+    assert mask[128, 138]  # the far end
+    assert not mask[16:40, 16:40].any()  # as blue, but not joined to the middle
+
+
 def boxed(box: tuple[int, int, int, int], color: tuple[int, int, int]) -> Image.Image:
     picture = Image.new("RGB", (160, 160), (200, 200, 200))
     picture.paste(color, box)

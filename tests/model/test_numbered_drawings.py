@@ -25,6 +25,20 @@ def test_masks_lie_where_the_picture_has_the_garment() -> None:
     assert all((again[part] == mask).all() for part, mask in masks.items())
 
 
+def test_a_side_asked_for_is_that_of_the_picture_and_of_the_masks() -> None:
+    large, small = Drawn.numbered(0), Drawn.numbered(0, side=80)
+    assert small.design == large.design
+    assert small.picture().size == (80, 80)
+    assert small.masks().keys() == large.masks().keys()
+    pixels = np.asarray(small.picture().resize((320, 320)), float)
+    assert np.abs(pixels - np.asarray(large.picture(), float)).mean() < 6  # of 255
+    for part, mask in small.masks().items():
+        assert mask.shape == (80, 80)
+        enlarged = mask.repeat(4, axis=0).repeat(4, axis=1)
+        apart = (enlarged != large.masks()[part]).mean()
+        assert apart < 0.02
+
+
 def test_the_table_tells_the_designs() -> None:
     table = drawn_table(5, seed=2)
     for row in range(5):

@@ -13,6 +13,7 @@ from model.training.data import (  # noqa: E402
     Augmentation,
     Targets,
     augment,
+    augment_with_parts,
     epoch_batches,
     packed_pixels,
 )
@@ -28,6 +29,9 @@ STILL = Augmentation(
     saturation=0.0,
     white_balance=0.0,
     erase_probability=0.0,
+)
+UNPAINTED = Augmentation(
+    brightness=0.0, contrast=0.0, saturation=0.0, white_balance=0.0, erase_probability=0.0
 )
 
 
@@ -109,3 +113,49 @@ def test_erasing_hides_a_rectangle_of_one_colour() -> None:
         rows, columns = hidden.any(1), hidden.any(0)
         assert 0 < int(hidden.sum()) == int(rows.sum()) * int(columns.sum()) < 32 * 32
         assert len(changed[:, hidden].unique(dim=1).T) == 1
+
+
+def test_with_parts_pictures_change_as_without() -> None:
+    images = torch.rand(4, 3, 40, 40, generator=generator())
+    alone, beside = generator(), generator()
+    expected = augment(images, 32, Augmentation(), alone)
+    changed, _ = augment_with_parts(images, torch.ones(4, 2, 8, 8), 32, Augmentation(), beside)
+    assert torch.equal(changed, expected)
+    assert torch.equal(alone.get_state(), beside.get_state())
+
+
+def test_a_part_moves_to_where_its_place_in_the_picture_moves() -> None:
+    images, parts = torch.zeros(12, 3, 64, 64), torch.zeros(12, 2, 16, 16)
+    images[:, :, 12:24, 32:48] = 1.0
+    parts[:, 1, 3:6, 8:12] = 1.0
+    pictures, moved = augment_with_parts(images, parts, 48, UNPAINTED, generator())
+    seen = torch.nn.functional.avg_pool2d(pictures.mean(dim=1), 3)  # (B, 16, 16)
+    assert not moved[:, 0].any()
+    centres = []
+    for picture, part in zip(seen, moved[:, 1], strict=True):
+        centres.append(centre_of(picture))
+        assert centre_of(part) == pytest.approx(centres[-1], abs=0.15)
+        assert float(part.sum()) == pytest.approx(float(picture.sum()), rel=0.1)
+        assert float((part - picture).abs().max()) < 0.35  # edges are read at other points
+    assert np.ptp(centres, axis=0).min() > 1.5  # cells: they were moved
+
+
+def centre_of(grid: "torch.Tensor") -> tuple[float, float]:
+    """Row and column of the middle of what a (c, c) grid shows."""
+    total, row, column = 0.0, 0.0, 0.0
+    for y in range(grid.shape[0]):
+        for x in range(grid.shape[1]):
+            share = float(grid[y, x])
+            total, row, column = total + share, row + share * y, column + share * x
+    return row / total, column / total
+
+
+def test_beyond_the_picture_there_is_no_part() -> None:
+    smaller = Augmentation(**{**vars(STILL), "zoom": (2.0, 2.0)})
+    _, moved = augment_with_parts(
+        torch.ones(3, 3, 32, 32), torch.ones(3, 1, 8, 8), 32, smaller, generator()
+    )
+    expected = torch.zeros(8, 8)
+    expected[2:6, 2:6] = 1.0
+    for part in moved[:, 0]:
+        torch.testing.assert_close(part, expected)

@@ -10,6 +10,7 @@ from model.training.losses import (  # noqa: E402
     UNLABELLED,
     AttributeLoss,
     LossWeights,
+    attention_loss,
     balanced_value_weights,
     cosine_triplets,
     prototype_loss,
@@ -147,3 +148,77 @@ def test_without_a_triplet_the_loss_is_zero_and_its_gradient_finite(labels: list
     assert loss.item() == 0.0
     assert raw.grad is not None
     assert not raw.grad.any()
+
+
+def parts_and_scores() -> tuple["torch.Tensor", "torch.Tensor"]:
+    """(3, 3, 12, 12) parts, of which some are unknown or too small, and (3, 3, 5, 5) scores."""
+    parts = torch.zeros(3, 3, 12, 12)
+    parts[0, 0, 2:7, 3:8] = 1.0
+    parts[0, 1, :, :] = 0.2  # nowhere enough
+    parts[1, 1, 0:3, :] = 0.6
+    parts[1, 2, 10, 4] = 1.0  # one place: too little of any cell
+    parts[2, 2] = torch.rand(12, 12, generator=torch.Generator().manual_seed(1))
+    return parts, torch.randn(3, 3, 5, 5, generator=torch.Generator().manual_seed(2))
+
+
+def maps_of(scores: "torch.Tensor") -> "torch.Tensor":
+    return scores.flatten(2).softmax(-1).view_as(scores)
+
+
+def test_attention_loss_agrees_with_a_slow_loop() -> None:
+    parts, scores = parts_and_scores()
+    attention, terms = maps_of(scores), []
+    for row, attribute in itertools.product(range(3), range(3)):
+        shown = {}
+        for y, x in itertools.product(range(5), range(5)):
+            # A cell of the map covers the places that it shares any of its extent with.
+            top, bottom = y * 12 // 5, -(-(y + 1) * 12 // 5)
+            left, right = x * 12 // 5, -(-(x + 1) * 12 // 5)
+            places = [
+                float(parts[row, attribute, j, i])
+                for j in range(top, bottom)
+                for i in range(left, right)
+            ]
+            shown[y, x] = sum(places) / len(places)
+        if max(shown.values()) < 0.25:
+            continue
+        looked = sum(
+            float(attention[row, attribute, y, x]) * min(1.0, share / 0.25)
+            for (y, x), share in shown.items()
+        )
+        terms.append(-math.log(looked))
+    assert len(terms) == 3
+    loss = attention_loss(attention, parts)
+    assert float(loss) == pytest.approx(sum(terms) / 3, rel=1e-5)
+
+
+def test_attention_learns_to_look_at_the_part_and_is_else_left_alone() -> None:
+    parts, scores = parts_and_scores()
+    start = scores.clone()
+    optimizer = torch.optim.SGD([scores.requires_grad_()], lr=5.0)
+    for _ in range(40):
+        optimizer.zero_grad()
+        attention_loss(maps_of(scores), parts).backward()
+        optimizer.step()
+    learnt = scores.detach()
+    before, after = (attention_loss(maps_of(s), parts).item() for s in (start, learnt))
+    assert after < 0.1 * before
+    unknown = [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)]
+    assert all(torch.equal(learnt[place], start[place]) for place in unknown)
+
+
+def test_without_a_known_part_attention_costs_nothing() -> None:
+    _, scores = parts_and_scores()
+    scores.requires_grad_()
+    loss = attention_loss(maps_of(scores), torch.zeros(3, 3, 12, 12))
+    loss.backward()
+    assert loss.item() == 0.0
+    assert scores.grad is not None
+    assert not scores.grad.any()
+
+
+def test_attention_that_misses_a_part_wholly_has_a_finite_loss() -> None:
+    attention, parts = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 8, 8)
+    attention[0, 0, 0, 0] = 1.0
+    parts[0, 0, 6:, 6:] = 1.0
+    assert float(attention_loss(attention, parts)) == pytest.approx(-math.log(1e-4))

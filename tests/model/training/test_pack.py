@@ -24,7 +24,7 @@ SQUASH = PAD.model_copy(update={"fit": "squash"})
 
 @pytest.fixture(scope="module")
 def garments(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_catalog(tmp_path_factory.mktemp("garments"), 12, seed=3)
+    return write_catalog(tmp_path_factory.mktemp("garments"), 6, seed=3)
 
 
 def cells(path: Path) -> list[dict[str, str]]:
@@ -119,8 +119,8 @@ def archive_bytes_at(quality: int, garments: Path, scratch: Path) -> int:
 def test_pictures_that_cannot_fit_are_refused_and_nothing_is_written(
     garments: Path, tmp_path: Path
 ):
-    with pytest.raises(PackError, match=r"12 pictures of 256 px take .* at most 0\.0 MiB"):
-        pack(garments, tmp_path / "packed", limit_bytes=20_000)
+    with pytest.raises(PackError, match=r"6 pictures of 256 px take .* at most 0\.0 MiB"):
+        pack(garments, tmp_path / "packed", limit_bytes=10_000)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -177,5 +177,5 @@ def test_the_command_says_what_it_wrote_or_why_not(garments: Path, tmp_path: Pat
     assert f"({size} bytes)" in " ".join(done.output.split())
     refused = CliRunner().invoke(app, [*options, "--limit-mib", "0.001"])
     assert refused.exit_code == 1
-    assert "pack: 12 pictures" in refused.output
+    assert "pack: 6 pictures" in refused.output
     assert "Traceback" not in refused.output

@@ -1,6 +1,7 @@
 """The comparison of designs on drawn garments, small enough to run in seconds."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +12,26 @@ torch = pytest.importorskip("torch")
 import onnx  # noqa: E402
 
 from api_schemas.card import ModelCard, Quality  # noqa: E402
-from model.drawings import write_catalog  # noqa: E402
 from model.encoder import Encoder  # noqa: E402
 from model.training.cost import Cost  # noqa: E402
 from model.training.rivals import Outcome, main, markdown  # noqa: E402
 from model.training.runs import load_run  # noqa: E402
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("shallow_trunks")]
 
 
 @pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    folder = tmp_path_factory.mktemp("garments")
-    data, out = write_catalog(folder, 60, seed=5), folder / "rivals"
+def line(
+    first_garments: Callable[[int], Path], tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
+    data, out = first_garments(60), tmp_path_factory.mktemp("rivals")
     options = "--attributes color --epochs 1 --input-size 32 --batch-size 16 --min-value-count 1"
     arguments = ["--data", str(data), "--out", str(out), *options.split(), "--device", "cpu"]
     return [*arguments, "--designs", "global", "--seeds", "0", "1"]
 
 
 @pytest.fixture(scope="module")
-def out(line: list[str]) -> Path:
+def out(line: list[str], shallow_trunks: None) -> Path:
     main(line)
     return Path(line[line.index("--out") + 1])
 

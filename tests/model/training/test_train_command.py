@@ -28,11 +28,14 @@ def test_the_command_trains_exports_and_says_what_to_do_next(
     out = tmp_path / "mine.onnx"
     options = (
         f"--data {first_garments(40)} --attributes color --out {out} --work {tmp_path / 'run'} "
-        f"--about {about} --backbone compact16 --input-size 48 --epochs 1 --min-value-count 1"
+        f"--about {about} --backbone compact16 --input-size 48 --epochs 1 --min-value-count 1 "
+        "--new-grounds 0.25"
     )
     result = CliRunner().invoke(app, options.split())
     assert result.exit_code == 0, result.output
     assert "lapel serve --model" in result.output
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["new_ground_share"], config["drawn_share"]) == (0.25, 0.0)
     card = Encoder.load(out).card
     assert (card.name, card.licence, card.attribute_names) == ("mine", "CC-BY-4.0", ("color",))
 

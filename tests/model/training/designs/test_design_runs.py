@@ -1,6 +1,7 @@
 """Each published design through the whole harness: train on drawn garments, export, measure."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from rich.console import Console
 
 torch = pytest.importorskip("torch")
 
-from model.drawings import write_catalog  # noqa: E402
 from model.encoder import Encoder  # noqa: E402
 from model.evaluate import embed_table, evaluate  # noqa: E402
 from model.labels import LabelTable, read_labels  # noqa: E402
@@ -25,10 +25,10 @@ from model.training.runs import Run, load_run  # noqa: E402
 from model.training.train import train  # noqa: E402
 from model.training.validation import embed_packed  # noqa: E402
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("shallow_trunks")]
 RIVALS = [name for name in DESIGNS if name != "lapel"]
 CONFIG = TrainConfig(
-    backbone="compact16",
+    backbone="compact24",  # of which asen++ has a smaller one by name
     input_size=32,
     resolution_schedule=((1.0, 1.0),),
     embedding_dimension=8,
@@ -44,14 +44,14 @@ QUIET = Console(quiet=True)
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> LabelTable:
-    folder = tmp_path_factory.mktemp("garments")
-    write_catalog(folder, 80, seed=5)
-    return read_labels(folder / "labels.csv", attributes=("color", "sleeve_length"))
+def table(first_garments: Callable[[int], Path]) -> LabelTable:
+    return read_labels(first_garments(80), attributes=("color", "sleeve_length"))
 
 
 @pytest.fixture(scope="module")
-def works(table: LabelTable, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def works(
+    table: LabelTable, shallow_trunks: None, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
     """A trained run of each rival; they share their packed pictures."""
     folder = tmp_path_factory.mktemp("work")
     for name in RIVALS:

@@ -1,0 +1,199 @@
+"""`lapel import`: the feed that a shop has already, into a catalog.
+
+It remembers nothing of its own: what the store holds says what is left to do, so a run that was
+stopped, killed or cut off goes on when the same line is given again.
+"""
+
+import contextlib
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from api_schemas.bases import DEFAULT_CATALOG
+from service.catalog.store import StoreLocked
+from service.cli.failures import CommandError
+from service.cli.opening import Workplace, open_workplace, settings_with
+from service.cli.options import CatalogOption, Model, Store
+from service.errors import ServiceError
+from service.feeds.opening import Feed, open_feed
+from service.feeds.records import FeedError
+from service.imports.fault_file import FaultFile
+from service.imports.form import read_currency
+from service.imports.records import FETCHED, OUTCOMES, Fault, ImportOptions, Step
+from service.imports.running import run_import
+from service.settings import Settings
+
+SHOWN: Final = 20
+"""Faults printed; a file takes all of them."""
+
+
+def import_feed(
+    feed: Annotated[
+        Path, typer.Argument(help="The file that the shop exports.", show_default=False)
+    ],
+    catalog: CatalogOption = DEFAULT_CATALOG,
+    store: Store = None,
+    model: Model = None,
+    currency: Annotated[
+        str | None,
+        typer.Option(help="Of prices that name none, as in Shopify's and WooCommerce's CSV: EUR."),
+    ] = None,
+    refetch: Annotated[bool, typer.Option("--refetch", help="Fetch every image again.")] = False,
+    delete_missing: Annotated[
+        bool,
+        typer.Option(
+            "--delete-missing", help="Then delete garments of earlier imports not in this feed."
+        ),
+    ] = False,
+    errors: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write what could not be done to this .csv or .ndjson file.", show_default=False
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Fetch and change nothing; say what would be done.")
+    ] = False,
+) -> None:
+    """Store the garments of a shop's product feed, with images fetched by their addresses.
+
+    Example: lapel import products_export.csv --currency EUR
+
+    Reads Shopify's and WooCommerce's product CSV, Google Merchant Center's text and XML, and
+    schema.org JSON-LD, gzip or not; which one is seen from what the file holds. --dry-run reads it
+    and tells what would be done. Fetching needs LAPEL_IMAGE_URLS=on.
+
+    Run the same line again after every export, or after an interruption: what is stored already
+    stays, and an image is fetched only if its address is new. Prices and other metadata are
+    brought up to date without it. --delete-missing spares garments that came by other ways; it
+    deletes nothing unless every row of the feed could be read.
+
+    Garments get the feed's metadata to filter by, with title, group (the parent product), images
+    and image (the address of the one stored). docs/feeds.md lists them all. The exit status is 1
+    if a product could not be stored; --errors FILE has the reasons.
+    """
+    settings = settings_with(store=store, model_path=model)
+    if settings.image_urls == "off" and not dry_run:
+        raise CommandError(
+            "a feed names its images by URL, which is off: run it with LAPEL_IMAGE_URLS=on "
+            "(LAPEL_IMAGE_URL_HOSTS narrows down where they may lead)"
+        )
+    options = ImportOptions(catalog, currency and read_currency(currency), refetch, delete_missing)
+    counts: Counter[str] = Counter()
+    try:
+        with _opened(feed, currency) as opened, _workplace(settings) as workplace:
+            _run(workplace, opened, options, dry_run, errors, counts)
+    except (FeedError, ServiceError) as exc:
+        _summarise(counts, dry_run)
+        raise CommandError(_reason(exc)) from exc
+    _summarise(counts, dry_run)
+    if counts["failed"]:
+        raise typer.Exit(1)
+
+
+def _opened(feed: Path, currency: str | None) -> Feed:
+    try:
+        return open_feed(feed, currency=currency)
+    except FeedError as exc:
+        raise CommandError(str(exc)) from exc
+
+
+def _run(
+    workplace: Workplace,
+    feed: Feed,
+    options: ImportOptions,
+    dry_run: bool,
+    errors: Path | None,
+    counts: Counter[str],
+) -> None:
+    """Run the import to its end, adding to `counts`."""
+    services = workplace.services
+    steps = run_import(feed, options, services.ingest, services.catalog, dry_run=dry_run)
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(FaultFile(errors)) if errors else None
+        bar = stack.enter_context(_progress_bar(feed.format))
+        shown = _Shown(bar, errors)
+        for step in _each(workplace, steps):
+            counts.update(step.counts)
+            if file:
+                file.add(step.faults)
+            shown.add(step.faults)
+            bar.update(bar.task_ids[0], completed=step.progress)
+        shown.end()
+
+
+def _each(workplace: Workplace, steps: AsyncGenerator[Step, None]) -> Iterator[Step]:
+    try:
+        while True:
+            try:
+                yield workplace.run(anext(steps))
+            except StopAsyncIteration:
+                return
+    finally:
+        workplace.run(steps.aclose())
+
+
+class _Shown:
+    """Prints the first faults, and in the end how many more there are."""
+
+    def __init__(self, bar: Progress, errors: Path | None) -> None:
+        self._bar = bar
+        self._errors = errors
+        self._count = 0
+
+    def add(self, faults: tuple[Fault, ...]) -> None:
+        for fault in faults[: max(0, SHOWN - self._count)]:
+            self._print(_line(fault))
+        self._count += len(faults)
+
+    def end(self) -> None:
+        if self._count > SHOWN:
+            where = f"all are in {self._errors}" if self._errors else "--errors FILE has them all"
+            self._print(f"... and {self._count - SHOWN} more; {where}")
+
+    def _print(self, line: str) -> None:
+        self._bar.console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def _line(fault: Fault) -> str:
+    place = [f"{fault.number}" if fault.number else "", fault.id or "", fault.column or ""]
+    return f"{' '.join(filter(None, place))}: {fault.message} ({fault.code})".removeprefix(": ")
+
+
+def _summarise(counts: Counter[str], dry_run: bool) -> None:
+    line = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES)
+    prefix = "would be: " if dry_run else ""
+    images = f"; images {'to fetch' if dry_run else 'fetched'}: {counts[FETCHED]}"
+    Console().print(prefix + line + images, highlight=False)
+
+
+@contextlib.contextmanager
+def _progress_bar(what: str) -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        bar.add_task(what, total=1.0)
+        yield bar
+
+
+@contextlib.contextmanager
+def _workplace(settings: Settings) -> Iterator[Workplace]:
+    with contextlib.ExitStack() as stack:
+        try:
+            workplace = stack.enter_context(open_workplace(settings))
+        except StoreLocked as exc:
+            raise CommandError(
+                f"{exc}: a running service takes feeds through "
+                f"POST http://{settings.host}:{settings.port}/v1/imports"
+            ) from exc
+        yield workplace
+
+
+def _reason(exc: FeedError | ServiceError) -> str:
+    if isinstance(exc, ServiceError):
+        return f"{exc.detail}; run the same line again to go on"
+    return f"{exc}; what came before it is stored, and nothing was deleted"

@@ -1,0 +1,152 @@
+"""Works off what the desk has written down, one thing at a time.
+
+Webhooks go before feeds, also between the steps of a feed: what changed a moment ago is wanted
+sooner than what was exported last night. When the store is away, everything waits.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from service.catalog.store import CatalogError
+from service.errors import ServiceError
+from service.feeds.deliveries import read_change
+from service.feeds.opening import open_feed
+from service.feeds.records import FeedError
+from service.imports.changes import apply_change
+from service.imports.ledger import Job, Ledger, Received, State
+from service.imports.running import run_import
+from service.imports.storing import Storing
+from service.services import Services
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+
+
+class Worker:
+    """Stores feeds and webhooks.
+
+    Args:
+        ledger: says what waits.
+        feed_of: where the feed of an import lies.
+        services: what does the work.
+    """
+
+    def __init__(self, ledger: Ledger, feed_of: Callable[[str], Path], services: Services) -> None:
+        self._ledger = ledger
+        self._feed_of = feed_of
+        self._services = services
+        self._storing = Storing(services.ingest, services.catalog)
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """There is something new to do."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work everything off, for ever."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            self._wake.clear()
+            try:
+                if not await self._do_next():
+                    await self._wake.wait()
+                pause_s = FIRST_PAUSE_S
+                continue
+            except (ServiceError, CatalogError) as exc:
+                logger.warning("imports go on in %.1f s: %s", pause_s, exc)
+            except Exception:  # whatever it is, later imports must not wait for a restart
+                logger.exception("imports go on in %.1f s", pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    def end(self, id: str, state: State, detail: str | None = None) -> None:
+        """End an import that has not ended, and let go of its feed."""
+        self._ledger.finish(id, state, detail)
+        self._feed_of(id).unlink(missing_ok=True)
+
+    async def _do_next(self) -> bool:
+        """Webhooks, then one import; False when there was nothing to do."""
+        worked = await self._deliver_all()
+        job = await asyncio.to_thread(self._ledger.next_job)
+        if job is not None:
+            await self._import(job)
+        return worked or job is not None
+
+    async def _import(self, job: Job) -> None:
+        try:
+            await self._run(job)
+        except FeedError as exc:
+            await asyncio.to_thread(self.end, job.id, "failed", str(exc))
+        except ServiceError as exc:
+            if exc.retry:
+                await asyncio.to_thread(self._ledger.hold, job.id, f"waits: {exc.detail}")
+                raise
+            await asyncio.to_thread(self.end, job.id, "failed", exc.detail)
+        except CatalogError:
+            raise
+        except Exception:
+            logger.exception("import %s failed", job.id)
+            text = "for a reason of ours; the log has it"
+            await asyncio.to_thread(self.end, job.id, "failed", text)
+        else:
+            await asyncio.to_thread(self.end, job.id, "done")
+
+    async def _run(self, job: Job) -> None:
+        services, file = self._services, self._feed_of(job.id)
+        opened = await asyncio.to_thread(open_feed, file, currency=job.options.currency)
+        with opened as feed:
+            steps = run_import(
+                feed,
+                job.options,
+                services.ingest,
+                services.catalog,
+                skip=job.entries,
+                since=job.created_at,
+            )
+            async with contextlib.aclosing(steps):
+                async for step in steps:
+                    if not await asyncio.to_thread(self._ledger.advance, job.id, step):
+                        return  # cancelled
+                    await self._deliver_all()
+
+    async def _deliver_all(self) -> bool:
+        """Work off the webhooks that wait; False when there were none."""
+        worked = False
+        while received := await asyncio.to_thread(self._ledger.next_delivery):
+            detail = await self._deliver(received)
+            await asyncio.to_thread(self._ledger.deliver, received.number, detail)
+            worked = True
+        return worked
+
+    async def _deliver(self, received: Received) -> str | None:
+        """Carry a webhook out; what could not be done."""
+        try:
+            change = read_change(
+                received.shop, received.topic, received.body, currency=received.currency
+            )
+            faults = await apply_change(
+                change,
+                received.catalog,
+                self._storing,
+                self._services.catalog,
+                self._services.card.embedding_dimension,
+            )
+        except FeedError as exc:
+            detail = str(exc)
+        except ServiceError as exc:
+            if exc.retry:
+                raise
+            detail = exc.detail
+        except Exception:
+            logger.exception("webhook %d failed", received.number)
+            return "failed for a reason of ours; the log has it"
+        else:
+            detail = "; ".join(f"{fault.code}: {fault.message}" for fault in faults)
+        if detail:
+            logger.warning("webhook %s %s: %s", received.shop, received.topic, detail)
+        return detail or None
