@@ -211,6 +211,69 @@ class Health(Answer):
     status: Literal["ok"] = "ok"
 
 
+class ImportCounts(Answer):
+    """What became of the garments so far."""
+
+    created: int
+    deleted: int
+    failed: int
+    """not stored; rows that cannot be read included"""
+    fetched: int
+    """images asked for by URL"""
+    replaced: int
+    """stored with a new image"""
+    unchanged: int
+    updated: int
+    """new metadata, the image as it was"""
+
+
+class ImportOptions(Answer):
+    """What was asked for."""
+
+    currency: str | None
+    delete_missing: bool
+    refetch: bool
+
+
+class ImportAnswer(Answer):
+    """One import."""
+
+    catalog: str
+    counts: ImportCounts
+    created_at: str
+    """ISO 8601, UTC"""
+    detail: str | None
+    """why it failed, or what it waits for"""
+    errors: int
+    """lines of the errors' file"""
+    format: str | None
+    """what the feed was recognised as"""
+    id: str
+    options: ImportOptions
+    progress: float
+    """how much of the file has been read"""
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    updated_at: str
+    """ISO 8601, UTC"""
+
+
+class ImportFault(Answer):
+    """One line of GET /v1/imports/{id}/errors."""
+
+    code: str
+    column: str | None
+    id: str | None
+    message: str
+    number: int
+    """line of a table or of NDJSON, ordinal of an element"""
+
+
+class ImportList(Answer):
+    """Answer of GET /v1/imports, newest first."""
+
+    imports: list[ImportAnswer]
+
+
 class SameValueCalibration(Answer):
     """Logistic map from cosine similarity to the probability that two garments share a value."""
 
@@ -430,3 +493,10 @@ class SearchAnswer(Answer):
     took_ms: float
     total: int
     """garments that pass `where`"""
+
+
+class WebhookAnswer(Answer):
+    """Answer to a webhook, sent once it is on disk."""
+
+    status: Literal["accepted", "known", "ping"]
+    """known: this delivery came before"""

@@ -5,6 +5,7 @@ Files are read, and requests built, in a thread, since both take milliseconds fo
 
 import functools
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
@@ -217,6 +218,55 @@ class AsyncLapelClient:
         """Remove a garment. After a lost connection, `NotFound` may mean that it is done."""
         return await self._ask(calls.delete_garment, garment_id, catalog=catalog)
 
+    async def list_imports(self, *, limit: int | None = None) -> answers.ImportList:
+        """Imports, newest first."""
+        return await self._ask(calls.list_imports, limit=limit)
+
+    async def post_import(
+        self,
+        feed: Path | bytes | None = None,
+        *,
+        url: str | None = None,
+        currency: str | None = None,
+        refetch: bool | None = None,
+        delete_missing: bool | None = None,
+        catalog: str | None = None,
+    ) -> answers.ImportAnswer:
+        """Have a shop's feed imported; returns once the service has it on disk.
+
+        It is sent again only where the service surely did nothing. After any other lost
+        connection, `list_imports` says whether it arrived.
+
+        Args:
+            feed: the file or its bytes, which are held in memory.
+            url: where the service is to fetch it instead.
+            currency: ISO 4217, of prices that name none.
+            refetch: fetch every image again.
+            delete_missing: in the end, delete garments of earlier imports that it does not have.
+            catalog: where the garments go.
+        """
+        return await self._ask(
+            calls.post_import,
+            feed,
+            url=url,
+            currency=currency,
+            refetch=refetch,
+            delete_missing=delete_missing,
+            catalog=catalog,
+        )
+
+    async def get_import(self, import_id: str) -> answers.ImportAnswer:
+        """How far an import is."""
+        return await self._ask(calls.get_import, import_id)
+
+    async def delete_import(self, import_id: str) -> answers.ImportAnswer:
+        """Cancel an import, unless it has ended; what is stored stays."""
+        return await self._ask(calls.delete_import, import_id)
+
+    async def get_errors(self, import_id: str) -> list[answers.ImportFault]:
+        """Rows, values and images that an import could not use, so far."""
+        return await self._ask(calls.get_errors, import_id)
+
     async def garments(
         self, *, catalog: str | None = None, page: int | None = None
     ) -> AsyncIterator[answers.GarmentSummary]:
@@ -282,7 +332,7 @@ class AsyncLapelClient:
                 return call.answer(await self._request(call))
             except LapelError as error:
                 pause = pause_s(error, attempt, self._retries)
-                if pause is None:
+                if pause is None or not call.may_repeat(error):
                     raise
             await anyio.sleep(pause)
             attempt += 1

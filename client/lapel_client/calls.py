@@ -4,10 +4,12 @@ Both clients send what is built here, so that a request is written down once. Wh
 sent, and the service's own default holds.
 """
 
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -15,7 +17,7 @@ import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from lapel_client import answers
-from lapel_client.errors import ProblemError, UnexpectedAnswer, problem_error
+from lapel_client.errors import LapelError, ProblemError, UnexpectedAnswer, problem_error
 from lapel_client.images import Document, Image, reference
 from lapel_client.retries import retry_after_s
 
@@ -25,6 +27,9 @@ M = TypeVar("M", bound=BaseModel)
 Attributes = Mapping[str, float] | Sequence[str]
 """Weights by name, or names that all weigh 1."""
 Metadata = Mapping[str, JsonValue]
+
+NOTHING_BEGUN = frozenset(("overloaded", "shutting_down"))
+"""Codes of refusals at the door; a balancer's 502 or 504 leaves open what the service did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,17 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """A request, and how its answer is read."""
+    """A request, and how its answer is read.
+
+    Attributes:
+        once: carried out twice it would do its work twice.
+    """
 
     method: str
     path: str
     read: Callable[[httpx.Response], T]
     options: Mapping[str, Any] = field(default_factory=dict)
+    once: bool = False
 
     def answer(self, response: httpx.Response) -> T:
         """What the service answered.
@@ -69,6 +79,14 @@ class Call(Generic[T]):
         if not (response.is_success or response.status_code == HTTPStatus.NOT_MODIFIED):
             raise problem_of(response)
         return self.read(response)
+
+    def may_repeat(self, error: LapelError) -> bool:
+        """May it be sent again after this failure, if the failure is one that passes?"""
+        if not self.once:
+            return True
+        if isinstance(error, ProblemError):
+            return error.code in NOTHING_BEGUN
+        return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
 
 
 def problem_of(response: httpx.Response) -> ProblemError:
@@ -268,6 +286,52 @@ def delete_garment(garment_id: str, *, catalog: str | None = None) -> Call[None]
     return Call("DELETE", _place(garment_id), lambda response: None, options)
 
 
+def list_imports(*, limit: int | None = None) -> Call[answers.ImportList]:
+    """Imports, newest first."""
+    options = {"params": _given(limit=limit)}
+    return Call("GET", "/v1/imports", _as(answers.ImportList), options)
+
+
+def post_import(
+    feed: Path | bytes | None = None,
+    *,
+    url: str | None = None,
+    currency: str | None = None,
+    refetch: bool | None = None,
+    delete_missing: bool | None = None,
+    catalog: str | None = None,
+) -> Call[answers.ImportAnswer]:
+    """Import a shop's feed.
+
+    Raises:
+        OSError: the file cannot be read.
+        TypeError: there is not exactly one feed, or it is none.
+    """
+    if (feed is None) == (url is None):
+        raise TypeError(
+            f"give feed or url, one of them; got {'neither' if url is None else 'both'}"
+        )
+    wanted = _given(currency=currency, refetch=refetch, delete_missing=delete_missing)
+    body = {"json": {"url": url} | wanted} if feed is None else _form(feed, wanted)
+    options = body | {"params": _given(catalog=catalog)}
+    return Call("POST", "/v1/imports", _as(answers.ImportAnswer), options, once=True)
+
+
+def get_import(import_id: str) -> Call[answers.ImportAnswer]:
+    """How far an import is."""
+    return Call("GET", _import_place(import_id), _as(answers.ImportAnswer))
+
+
+def delete_import(import_id: str) -> Call[answers.ImportAnswer]:
+    """Cancel an import."""
+    return Call("DELETE", _import_place(import_id), _as(answers.ImportAnswer))
+
+
+def get_errors(import_id: str) -> Call[list[answers.ImportFault]]:
+    """What an import could not do."""
+    return Call("GET", f"{_import_place(import_id)}/errors", _faults)
+
+
 def _post(path: str, model: type[M], body: Document, catalog: str | None) -> Call[M]:
     return Call("POST", path, _as(model), {"json": body, "params": _given(catalog=catalog)})
 
@@ -281,6 +345,19 @@ def _image(response: httpx.Response) -> StoredImage:
     return StoredImage(response.content, headers.get("content-type", ""), headers.get("etag", ""))
 
 
+def _faults(response: httpx.Response) -> list[answers.ImportFault]:
+    return [parse(line, answers.ImportFault) for line in response.content.split(b"\n") if line]
+
+
+def _form(feed: Path | bytes, fields: Document) -> Document:
+    if isinstance(feed, Path):
+        feed = feed.read_bytes()
+    elif not isinstance(feed, bytes | bytearray | memoryview):
+        raise TypeError(f"{type(feed).__name__} is no feed; give bytes, a pathlib.Path or url=")
+    # httpx writes bytes in one piece, which for a large feed would outlast the time for a write.
+    return {"files": {"feed": ("feed", io.BytesIO(feed))}, "data": fields}
+
+
 def _given(**arguments: object) -> Document:
     return {
         name: dict(value) if isinstance(value, Mapping) else value
@@ -291,6 +368,10 @@ def _given(**arguments: object) -> Document:
 
 def _place(garment_id: str) -> str:
     return f"/v1/garments/{quote(garment_id, safe='')}"
+
+
+def _import_place(import_id: str) -> str:
+    return f"/v1/imports/{quote(import_id, safe='')}"
 
 
 def _names(attributes: Sequence[str] | None) -> list[str] | None:

@@ -5,6 +5,7 @@ Requests are built in `calls`; here they are sent, and sent again.
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
@@ -211,6 +212,55 @@ class LapelClient:
         """Remove a garment. After a lost connection, `NotFound` may mean that it is done."""
         return self._ask(calls.delete_garment, garment_id, catalog=catalog)
 
+    def list_imports(self, *, limit: int | None = None) -> answers.ImportList:
+        """Imports, newest first."""
+        return self._ask(calls.list_imports, limit=limit)
+
+    def post_import(
+        self,
+        feed: Path | bytes | None = None,
+        *,
+        url: str | None = None,
+        currency: str | None = None,
+        refetch: bool | None = None,
+        delete_missing: bool | None = None,
+        catalog: str | None = None,
+    ) -> answers.ImportAnswer:
+        """Have a shop's feed imported; returns once the service has it on disk.
+
+        It is sent again only where the service surely did nothing. After any other lost
+        connection, `list_imports` says whether it arrived.
+
+        Args:
+            feed: the file or its bytes, which are held in memory.
+            url: where the service is to fetch it instead.
+            currency: ISO 4217, of prices that name none.
+            refetch: fetch every image again.
+            delete_missing: in the end, delete garments of earlier imports that it does not have.
+            catalog: where the garments go.
+        """
+        return self._ask(
+            calls.post_import,
+            feed,
+            url=url,
+            currency=currency,
+            refetch=refetch,
+            delete_missing=delete_missing,
+            catalog=catalog,
+        )
+
+    def get_import(self, import_id: str) -> answers.ImportAnswer:
+        """How far an import is."""
+        return self._ask(calls.get_import, import_id)
+
+    def delete_import(self, import_id: str) -> answers.ImportAnswer:
+        """Cancel an import, unless it has ended; what is stored stays."""
+        return self._ask(calls.delete_import, import_id)
+
+    def get_errors(self, import_id: str) -> list[answers.ImportFault]:
+        """Rows, values and images that an import could not use, so far."""
+        return self._ask(calls.get_errors, import_id)
+
     def garments(
         self, *, catalog: str | None = None, page: int | None = None
     ) -> Iterator[answers.GarmentSummary]:
@@ -271,7 +321,7 @@ class LapelClient:
                 return call.answer(self._request(call))
             except LapelError as error:
                 pause = pause_s(error, attempt, self._retries)
-                if pause is None:
+                if pause is None or not call.may_repeat(error):
                     raise
             time.sleep(pause)
             attempt += 1

@@ -16,10 +16,16 @@ from tests.conftest import REPOSITORY, _address
 
 @pytest.fixture(scope="session")
 def service_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    # Feeds are taken only where URLs are on; what tests name lies on the loopback, which stays off.
+    own = {
+        "LAPEL_STORE": str(tmp_path_factory.mktemp("store")),
+        "LAPEL_PORT": "0",
+        "LAPEL_IMAGE_URLS": "on",
+    }
     process = subprocess.Popen(
         [sys.executable, "-m", "service.cli.main", "serve"],
         cwd=REPOSITORY,
-        env=os.environ | {"LAPEL_STORE": str(tmp_path_factory.mktemp("store")), "LAPEL_PORT": "0"},
+        env=os.environ | own,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,5 +1,6 @@
 """Both clients against a running service."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,12 @@ from lapel_client import (
     Unreachable,
     bulk,
 )
+from lapel_client.answers import ImportAnswer
 from lapel_client.retries import Retries
 
 Photo = Callable[[int], bytes]
 
+PATIENCE_S = 60
 ODD_ID = "ü ?#%25&=+\u2028'\""
 
 
@@ -154,6 +157,49 @@ def test_a_refusal_says_what_was_wrong_in_fields(lapel: Any, photo: Photo):
     with pytest.raises(ProblemError) as caught:
         lapel.search(values={"collar": "shirt"}, limit=0)
     assert [field.loc for field in caught.value.errors] == [["limit"]]
+
+
+def ended(lapel: Any, import_id: str) -> ImportAnswer:
+    giving_up = time.monotonic() + PATIENCE_S
+    while (job := lapel.get_import(import_id)).state in ("waiting", "running"):
+        assert time.monotonic() < giving_up
+        time.sleep(0.05)
+    assert isinstance(job, ImportAnswer)
+    return job
+
+
+def test_an_import_ends_with_a_list_of_what_it_could_not_do(lapel: Any, tmp_path: Path):
+    feed = tmp_path / "feed.csv"
+    address = "http://127.0.0.1:1/a\u2028.jpg"
+    feed.write_text(
+        f"id,title,image_link,price\na,Shirt,{address},3\nb,Hood,{address},much\n",
+        encoding="utf-8",
+    )
+    taken = lapel.post_import(feed, currency="EUR", refetch=True, catalog="feeds")
+    assert (taken.catalog, taken.format) == ("feeds", "google-text")
+    assert (taken.options.currency, taken.options.refetch) == ("EUR", True)
+    job = ended(lapel, taken.id)
+    assert (job.state, job.counts.failed, job.counts.created) == ("done", 2, 0)
+    faults = lapel.get_errors(taken.id)
+    assert len(faults) == job.errors
+    assert sorted((fault.id, fault.column, fault.code) for fault in faults) == [
+        ("a", "image_link", "image_url_not_allowed"),
+    ]
+    assert taken.id in [listed.id for listed in lapel.list_imports().imports]
+    assert lapel.delete_import(taken.id).state == "done"
+
+
+def test_a_feed_is_given_once_and_as_what_it_is(lapel: Any):
+    with pytest.raises(TypeError, match="got neither"):
+        lapel.post_import()
+    with pytest.raises(TypeError, match="got both"):
+        lapel.post_import(b"id", url="https://example.com/feed.xml")
+    with pytest.raises(TypeError, match="str is no feed"):
+        lapel.post_import("feed.csv")
+    with pytest.raises(NotFound, match="import_not_found"):
+        lapel.get_errors("a/b")
+    with pytest.raises(ProblemError, match="image_url_not_allowed"):
+        lapel.post_import(url="http://127.0.0.1:1/feed.xml")
 
 
 def test_the_state_of_the_service_can_be_asked(lapel: Any):

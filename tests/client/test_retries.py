@@ -1,5 +1,6 @@
 """What is tried again, after how long, and what is not."""
 
+import json
 import pickle
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,7 @@ class Scripted(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self.requests: list[httpx.Request] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
         self.requests.append(request)
         outcome = next(self._outcomes)
         if isinstance(outcome, Exception):
@@ -44,6 +46,7 @@ class Scripted(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return outcome
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await request.aread()
         return self.handle_request(request)
 
 
@@ -117,6 +120,61 @@ def test_what_would_fail_again_is_not_tried_again(
         connect("http://lapel", transport=transport).get_garment("one")
     assert isinstance(caught.value, NotFound) == (status == 404)
     assert slept == []
+
+
+IMPORT = {
+    "id": "one",
+    "state": "waiting",
+    "catalog": "default",
+    "options": {"currency": None, "delete_missing": False, "refetch": False},
+    "format": "google-text",
+    "progress": 0,
+    "counts": dict.fromkeys(
+        ("created", "deleted", "failed", "fetched", "replaced", "unchanged", "updated"), 0
+    ),
+    "errors": 0,
+    "detail": None,
+    "created_at": "",
+    "updated_at": "",
+}
+
+
+@pytest.mark.parametrize("form", [{"feed": b"id,title"}, {"url": "https://example.com/feed.xml"}])
+def test_a_feed_that_surely_did_not_arrive_is_sent_again_whole(
+    connect: Callable[..., Any], slept: list[float], form: dict[str, Any]
+):
+    never = httpx.ConnectError("refused"), httpx.ConnectTimeout("slow"), busy()
+    transport = Scripted(*never, httpx.Response(202, json=IMPORT))
+    assert connect("http://lapel", transport=transport).post_import(**form).id == "one"
+    bodies = [
+        body.content.replace(body.headers["content-type"].partition("boundary=")[2].encode(), b"")
+        for body in transport.requests
+    ]
+    assert len(bodies) == 4
+    assert len(set(bodies)) == 1
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        httpx.RemoteProtocolError("lost"),
+        httpx.ReadError("lost"),
+        httpx.WriteError("lost"),
+        httpx.ReadTimeout("slow"),
+        (502, "<html>Bad gateway</html>"),
+        (503, "<html>upstream was reset</html>"),
+        (503, json.dumps({**BUSY, "code": "store_unavailable"})),
+    ],
+    ids=repr,
+)
+def test_a_feed_that_may_have_arrived_is_not_sent_again(
+    connect: Callable[..., Any], slept: list[float], outcome: tuple[int, str] | Exception
+):
+    answers = isinstance(outcome, tuple)
+    transport = Scripted(httpx.Response(outcome[0], text=outcome[1]) if answers else outcome)
+    with pytest.raises((Unreachable, Unavailable)):
+        connect("http://lapel", transport=transport).post_import(b"id,title")
+    assert (len(transport.requests), slept) == (1, [])
 
 
 def test_an_answer_of_a_balancer_is_an_error_with_its_status(connect: Callable[..., Any]):
