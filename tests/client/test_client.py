@@ -197,7 +197,7 @@ def test_a_feed_is_given_once_and_as_what_it_is(lapel: Any):
     with pytest.raises(TypeError, match="str is no feed"):
         lapel.post_import("feed.csv")
     with pytest.raises(NotFound, match="import_not_found"):
-        lapel.get_errors("a/b")
+        lapel.get_errors("none")
     with pytest.raises(ProblemError, match="image_url_not_allowed"):
         lapel.post_import(url="http://127.0.0.1:1/feed.xml")
 
