@@ -170,7 +170,7 @@ def ended(lapel: Any, import_id: str) -> ImportAnswer:
 
 def test_an_import_ends_with_a_list_of_what_it_could_not_do(lapel: Any, tmp_path: Path):
     feed = tmp_path / "feed.csv"
-    address = "http://127.0.0.1:1/a\u2028.jpg"
+    address = "http://127.0.0.1:1/a.jpg"
     feed.write_text(
         f"id,title,image_link,price\na,Shirt,{address},3\nb,Hood,{address},much\n",
         encoding="utf-8",
@@ -182,9 +182,11 @@ def test_an_import_ends_with_a_list_of_what_it_could_not_do(lapel: Any, tmp_path
     assert (job.state, job.counts.failed, job.counts.created) == ("done", 2, 0)
     faults = lapel.get_errors(taken.id)
     assert len(faults) == job.errors
-    assert sorted((fault.id, fault.column, fault.code) for fault in faults) == [
-        ("a", "image_link", "image_url_not_allowed"),
-    ]
+    assert {(fault.number, fault.id, fault.column, fault.code) for fault in faults} == {
+        (2, "a", "images", "image_url_not_allowed"),
+        (3, "b", "images", "image_url_not_allowed"),
+        (3, None, "price", "value_unreadable"),
+    }
     assert taken.id in [listed.id for listed in lapel.list_imports().imports]
     assert lapel.delete_import(taken.id).state == "done"
 
