@@ -73,6 +73,7 @@ def _parameters(file: Path) -> int:
 
 
 def _operations(network: nn.Module, input_size: int) -> int:
+    network.requires_grad_(False)  # the counter follows gradients where a parameter is an input
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, input_size, input_size))
     return int(counter.get_total_flops())
