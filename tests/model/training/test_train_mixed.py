@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -126,3 +127,35 @@ def test_attention_is_taught_on_the_drawn_garments_of_a_batch(
         assert len(embeddings.vectors) == 12 + 6  # half as many drawings behind the photographs
         assert torch.equal(attention, embeddings.attention[12:])
         assert torch.equal(parts.sum(dim=(2, 3)) > 0, visible[12:] == 1)
+
+
+@pytest.fixture
+def green_corners(monkeypatch: pytest.MonkeyPatch) -> list[list[bool]]:
+    """Of every batch of photographs, which reach augmentation on the one ground there is, green."""
+    seen: list[list[bool]] = []
+    green = np.broadcast_to(np.array((0, 255, 0), np.uint8), (1, 48, 48, 3))
+    augment = loop.augment
+
+    def watched(images: torch.Tensor, *rest: object) -> torch.Tensor:
+        seen.append([corner.tolist() == [0, 1, 0] for corner in images[:, :, 0, 0]])
+        return augment(images, *rest)
+
+    monkeypatch.setattr(Grounds, "of", lambda photographs, seed: Grounds(green, green))
+    monkeypatch.setattr(loop, "augment", watched)
+    return seen
+
+
+def test_photographs_stand_on_other_grounds_anew_every_epoch(
+    table: LabelTable, packed: Path, tmp_path: Path, green_corners: list[list[bool]]
+) -> None:
+    config = replace(CONFIG, drawn_share=0.0, epochs=2)
+    for share in (1.0, 0.5):
+        mixed = replace(config, new_ground_share=share)
+        train(table, mixed, tmp_path / str(share), console=QUIET, pack_folder=packed)
+    (garments,) = packed.glob("garments-pixels-*.npy")
+    cut_out = int(np.load(garments).any(axis=(1, 2)).sum())
+    assert cut_out > 12
+    always, half = green_corners[:4], green_corners[4:]  # two batches an epoch
+    assert [sum(map(sum, always[:2])), sum(map(sum, always[2:]))] == [cut_out, cut_out]
+    assert 0 < sum(map(sum, half)) < 2 * cut_out
+    assert len({tuple(batch) for batch in half}) == 4
