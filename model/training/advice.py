@@ -21,7 +21,7 @@ import torch
 from model.labels import GROUP_COLUMN, NOT_VISIBLE, LabelTable, LabelTableError, read_labels
 from model.protocols.label_rows import write_labels
 from model.training.config import TrainConfig
-from model.training.data import epoch_batches
+from model.training.data import epoch_batches, learnt_values
 
 SPLITS: Final = ("train", "valid", "test")
 HELD_OUT_SHARE: Final = 0.1  # of the rows, for valid and again for test
@@ -241,12 +241,11 @@ def _values_learnt(training: LabelTable, attribute: str, at_least: int) -> tuple
     """A line, and how many photographs the rarest value left out has (``at_least`` if none is)."""
     counts = Counter(training.cells[attribute])
     every = training.values(attribute)
-    frequent = training.values(attribute, at_least=at_least)
-    learnt = frequent or every  # as the loop has it: where all are rare, all are learnt
+    learnt = learnt_values(training, attribute, at_least=at_least)
     rare = {value: counts[value] for value in every if value not in learnt}
     number = f"{len(learnt)} values" if len(learnt) > 1 else "a single value, told from nothing"
     said = f"{attribute}: {number}: {_named({value: counts[value] for value in learnt})}"
-    if not frequent:
+    if not learnt or counts[learnt[0]] < at_least:
         said += f"; all kept, though none is in {at_least} photographs of train"
     if rare:
         said += f"; left out, in fewer than {at_least} photographs of train: {_named(rare)}"

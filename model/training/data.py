@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,6 +58,11 @@ class Targets:
         most = max(len(names) for names in self.value_names)
         one_hot = F.one_hot(self.values + 1, most + 1)  # column 0 gathers "no value"
         return one_hot.sum(0)[:, 1:]
+
+
+def learnt_values(training: LabelTable, attribute: str, *, at_least: int) -> tuple[str, ...]:
+    """The values in at least so many photographs, commonest first; all where each is rarer."""
+    return training.values(attribute, at_least=at_least) or training.values(attribute)
 
 
 def packed_pixels(files: Sequence[Path], preprocessing: Preprocessing, cache: Path) -> PackedPixels:
@@ -118,14 +123,11 @@ class Augmentation:
     contrast: float = 0.35
     saturation: float = 0.35
     white_balance: float = 0.08
+    shade: float = 0.25  # brighter on one side, darker on the other, at most by this share
+    blur_probability: float = 0.3
+    blur: float = 0.015  # greatest standard deviation, of the picture's side
     erase_probability: float = 0.3
     erase_share: tuple[float, float] = (0.03, 0.2)  # of the area
-
-
-GENTLE: Final = Augmentation(
-    zoom=(0.92, 1.1), aspect=0.08, rotation_degrees=8.0, erase_probability=0.1
-)
-"""For the last epochs: whole garments, so that a hem's height can be judged."""
 
 
 def augment(images: Tensor, size: int, ranges: Augmentation, generator: torch.Generator) -> Tensor:
@@ -171,6 +173,7 @@ def _changed(
 ) -> Tensor:
     images = _resample(images, placements, size)
     images = _recolour(images, ranges, draw)
+    images = _blur(images, ranges, draw)
     return _erase(images, ranges, draw)
 
 
@@ -216,11 +219,41 @@ def _recolour(images: Tensor, ranges: Augmentation, draw: _Draw) -> Tensor:
         return draw(1 - amount, 1 + amount, *extra).view(len(images), -1, 1, 1)
 
     images = images * factor(ranges.brightness) * factor(ranges.white_balance, 3)
+    images = images * _shade(images.shape[-1], ranges, draw)
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     images = mean + (images - mean) * factor(ranges.contrast)
     grey = images.mean(dim=1, keepdim=True)
     images = grey + (images - grey) * factor(ranges.saturation)
     return images.clamp(0, 1)
+
+
+def _shade(size: int, ranges: Augmentation, draw: _Draw) -> Tensor:
+    """(B, 1, size, size) factors: light that comes from one side, as a window's does."""
+    direction, strength = draw(0, 2 * np.pi), draw(0, ranges.shade)
+    place = torch.linspace(-1, 1, size, device=direction.device)
+    across = (strength * direction.cos()).view(-1, 1, 1, 1) * place.view(1, 1, 1, size)
+    down = (strength * direction.sin()).view(-1, 1, 1, 1) * place.view(1, 1, size, 1)
+    return 1 + across + down
+
+
+def _blur(images: Tensor, ranges: Augmentation, draw: _Draw) -> Tensor:
+    """Gaussian blur of some images, as by a camera that missed its focus."""
+    deviation = draw(0.002, ranges.blur) * images.shape[-1]  # (B,), pixels
+    chosen = (draw(0, 1) < ranges.blur_probability).nonzero().flatten()
+    if not len(chosen):
+        return images
+    reach = int(np.ceil(2.5 * ranges.blur * images.shape[-1]))
+    offset = torch.arange(-reach, reach + 1, device=images.device)
+    kernel = torch.exp(-0.5 * (offset / deviation[chosen].unsqueeze(1)).square())
+    kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(3, dim=0)  # (n * 3, K)
+    channels = images[chosen].flatten(0, 1).unsqueeze(0)  # (1, n * 3, S, S)
+    for kernels, padding in (
+        (kernel[:, None, None, :], (reach, reach, 0, 0)),
+        (kernel[:, None, :, None], (0, 0, reach, reach)),
+    ):
+        padded = F.pad(channels, padding, mode="replicate")
+        channels = F.conv2d(padded, kernels, groups=channels.shape[1])
+    return images.index_copy(0, chosen, channels.view(len(chosen), *images.shape[1:]))
 
 
 def _erase(images: Tensor, ranges: Augmentation, draw: _Draw) -> Tensor:

@@ -11,13 +11,14 @@ from typing import Final
 import torch
 import torch.nn.functional as F
 from pytorch_metric_learning.distances import CosineSimilarity
-from pytorch_metric_learning.losses import SupConLoss, TripletMarginLoss
+from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import TripletMarginMiner
 from torch import Tensor, nn
 
 from model.training.asen import Embeddings
 
 UNLABELLED: Final = -1
+_NEVER: Final = -1e4  # score of a pair that does not count; finite, so that 0 * it is 0
 _COVERED: Final = 0.25  # share of a cell from which it counts as the part's in full
 
 
@@ -50,19 +51,21 @@ class AttributeLoss(nn.Module):
         super().__init__()
         self.weights = weights
         self.register_buffer("value_weights", value_weights)
-        self.supcon = SupConLoss(temperature=weights.supcon_temperature)
         self.triplet = TripletMarginLoss(margin=weights.triplet_margin, distance=CosineSimilarity())
         self.triplet_miner = TripletMarginMiner(
             margin=weights.triplet_margin, distance=CosineSimilarity(), type_of_triplets="semihard"
         )
 
-    def forward(self, embeddings: Embeddings, values: Tensor, visible: Tensor) -> Tensor:
+    def forward(
+        self, embeddings: Embeddings, values: Tensor, visible: Tensor, groups: Tensor
+    ) -> Tensor:
         """Score a batch.
 
         Args:
             embeddings: the network's answer.
             values: (B, A) int64, value index or ``UNLABELLED``.
             visible: (B, A) float32, 1, 0, or NaN where unlabelled.
+            groups: (B,) int64, who took the picture.
 
         Returns:
             Scalar loss.
@@ -76,8 +79,8 @@ class AttributeLoss(nn.Module):
                 embeddings.value_logits, values, self.value_weights, parts.label_smoothing
             )
         if parts.supcon:
-            total = total + parts.supcon * mean_over_attributes(
-                self.supcon, embeddings.vectors, values
+            total = total + parts.supcon * contrast_across_groups(
+                embeddings.vectors, values, groups, parts.supcon_temperature
             )
         if parts.triplet:
             total = total + parts.triplet * self._mined_triplets(embeddings, values)
@@ -111,6 +114,41 @@ def mean_over_attributes(
         if (labels >= 0).sum() > 1
     ]
     return torch.stack(terms).mean() if terms else vectors.sum() * 0.0
+
+
+def contrast_across_groups(
+    vectors: Tensor, values: Tensor, groups: Tensor, temperature: float
+) -> Tensor:
+    """Supervised contrastive loss whose positives are by other photographers than the anchor.
+
+    Khosla et al., NeurIPS 2020, arXiv 2004.11362, its L_out. Pictures of the anchor's value by the
+    anchor's photographer neither attract nor repel: their floor is alike, and what draws them
+    together would be learnt from it. Its other pictures stay negatives, the hardest there are.
+
+    Args:
+        vectors: (B, A, D), unit length.
+        values: (B, A), ``UNLABELLED`` where there is none.
+        groups: (B,), who took the picture.
+        temperature: cosines are divided by it.
+
+    Returns:
+        Mean over attributes of the mean over anchors with a positive; 0 where there is none.
+    """
+    labelled = values >= 0  # (B, A)
+    both = labelled.unsqueeze(1) & labelled.unsqueeze(0)  # (B, B, A)
+    same = (values.unsqueeze(1) == values.unsqueeze(0)) & both
+    by_others = (groups.unsqueeze(1) != groups.unsqueeze(0)).unsqueeze(2)
+    positive = (same & by_others).permute(2, 0, 1)  # (A, B, B)
+    counted = positive | (both & ~same).permute(2, 0, 1)
+    by_attribute = vectors.transpose(0, 1)
+    scores = torch.matmul(by_attribute, by_attribute.transpose(1, 2)) / temperature
+    scores = scores.masked_fill(~counted, _NEVER)
+    likelihood = scores - scores.logsumexp(dim=2, keepdim=True)
+    positives = positive.sum(dim=2)  # (A, B)
+    loss = -(likelihood * positive).sum(dim=2) / positives.clamp_min(1)
+    anchors = (positives > 0).sum(dim=1)  # (A,)
+    per_attribute = loss.sum(dim=1) / anchors.clamp_min(1)
+    return per_attribute.sum() / (anchors > 0).sum().clamp_min(1)
 
 
 def cosine_triplets(vectors: Tensor, values: Tensor, margin: float) -> Tensor:

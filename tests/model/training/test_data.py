@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,18 @@ STILL = Augmentation(
     contrast=0.0,
     saturation=0.0,
     white_balance=0.0,
+    shade=0.0,
+    blur_probability=0.0,
     erase_probability=0.0,
 )
 UNPAINTED = Augmentation(
-    brightness=0.0, contrast=0.0, saturation=0.0, white_balance=0.0, erase_probability=0.0
+    brightness=0.0,
+    contrast=0.0,
+    saturation=0.0,
+    white_balance=0.0,
+    shade=0.0,
+    blur_probability=0.0,
+    erase_probability=0.0,
 )
 
 
@@ -103,6 +112,29 @@ def test_the_same_seed_changes_pictures_the_same_way() -> None:
     torch.testing.assert_close(first, augment(images, 16, Augmentation(), generator()))
     assert first.shape == (4, 3, 16, 16)
     assert 0 <= float(first.min()) <= float(first.max()) <= 1
+
+
+def test_blur_is_a_gaussian_of_at_most_the_deviation_given() -> None:
+    """A single bright pixel becomes the Gaussian itself: its variance tells the deviation."""
+    point = torch.zeros(16, 3, 65, 65)
+    point[:, :, 32, 32] = 1.0
+    blurred = augment(point, 65, replace(STILL, blur_probability=1.0, blur=0.04), generator())[:, 0]
+    torch.testing.assert_close(blurred.sum(dim=(1, 2)), torch.ones(16), rtol=0.02, atol=0.0)
+    offset = torch.arange(65) - 32.0
+    deviations = (blurred.sum(dim=1) * offset.square()).sum(dim=1).sqrt()
+    assert 1.0 < float(deviations.max()) <= 0.04 * 65
+    flat = torch.full((4, 3, 33, 33), 0.6)
+    even = augment(flat, 33, replace(STILL, blur_probability=1.0), generator())
+    torch.testing.assert_close(even, flat)
+
+
+def test_shade_is_brighter_on_one_side_and_as_dark_on_the_other() -> None:
+    grey = torch.full((8, 3, 33, 33), 0.5)
+    shaded = augment(grey, 33, replace(STILL, shade=0.3), generator())
+    torch.testing.assert_close(shaded + shaded.flip(-1, -2), torch.ones_like(grey))
+    slopes = shaded[:, :, 1:] - shaded[:, :, :-1]
+    torch.testing.assert_close(slopes, slopes[:, :, :1].expand_as(slopes), atol=1e-5, rtol=0.0)
+    assert 0.05 < float((shaded - 0.5).abs().max()) <= 0.5 * 0.3 * 2**0.5
 
 
 def test_erasing_hides_a_rectangle_of_one_colour() -> None:

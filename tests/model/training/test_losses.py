@@ -12,6 +12,7 @@ from model.training.losses import (  # noqa: E402
     LossWeights,
     attention_loss,
     balanced_value_weights,
+    contrast_across_groups,
     cosine_triplets,
     prototype_loss,
     triplet_loss,
@@ -109,7 +110,7 @@ def test_a_metric_loss_pulls_garments_of_one_value_together(part: dict[str, floa
     for _ in range(30):
         optimizer.zero_grad()
         unit = torch.nn.functional.normalize(raw, dim=-1)
-        loss(embeddings_of(unit), values, torch.ones(12, 1)).backward()
+        loss(embeddings_of(unit), values, torch.ones(12, 1), torch.arange(12)).backward()
         optimizer.step()
     assert separation() > before + 0.1
 
@@ -121,10 +122,47 @@ def test_not_visible_is_never_a_positive() -> None:
     values = torch.tensor([[0], [0], [1], [1], [-1], [-1]])
     moved = vectors.clone()
     moved[4:] = -moved[4:]
-    visible = torch.ones(6, 1)
+    visible, groups = torch.ones(6, 1), torch.arange(6)
     torch.testing.assert_close(
-        loss(embeddings_of(vectors), values, visible), loss(embeddings_of(moved), values, visible)
+        loss(embeddings_of(vectors), values, visible, groups),
+        loss(embeddings_of(moved), values, visible, groups),
     )
+
+
+def test_contrast_agrees_with_a_slow_loop_whose_positives_are_by_other_photographers() -> None:
+    generator = torch.Generator().manual_seed(5)
+    vectors = torch.nn.functional.normalize(torch.randn(9, 3, 8, generator=generator), dim=-1)
+    values = torch.randint(-1, 3, (9, 3), generator=generator)
+    values[:, 2] = -1  # an attribute nobody labelled
+    groups = torch.tensor([0, 0, 1, 1, 2, 2, 3, 3, 0])
+    by_attribute = []
+    for attribute in range(3):
+        cosines = (vectors[:, attribute] @ vectors[:, attribute].T / 0.1).tolist()
+        labels, anchors = values[:, attribute].tolist(), []
+        for anchor in range(9):
+            others = [i for i in range(9) if labels[i] >= 0 and labels[anchor] >= 0]
+            positives = [
+                i for i in others if labels[i] == labels[anchor] and groups[i] != groups[anchor]
+            ]
+            negatives = [i for i in others if labels[i] != labels[anchor]]
+            if positives:
+                total = sum(math.exp(cosines[anchor][i]) for i in positives + negatives)
+                terms = [-math.log(math.exp(cosines[anchor][i]) / total) for i in positives]
+                anchors.append(sum(terms) / len(terms))
+        if anchors:
+            by_attribute.append(sum(anchors) / len(anchors))
+    assert len(by_attribute) == 2
+    loss = contrast_across_groups(vectors, values, groups, 0.1)
+    assert float(loss) == pytest.approx(sum(by_attribute) / 2, rel=1e-5)
+
+
+def test_contrast_among_one_photographers_pictures_alone_is_zero_with_finite_gradients() -> None:
+    vectors = torch.nn.functional.normalize(torch.randn(4, 1, 8), dim=-1).requires_grad_()
+    loss = contrast_across_groups(vectors, torch.zeros(4, 1).long(), torch.zeros(4), 0.1)
+    loss.backward()
+    assert loss.item() == 0.0
+    assert vectors.grad is not None
+    assert torch.isfinite(vectors.grad).all()
 
 
 def test_every_triplet_counts_alike_as_in_a_slow_loop() -> None:

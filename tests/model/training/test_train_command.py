@@ -29,13 +29,16 @@ def test_the_command_trains_exports_and_says_what_to_do_next(
     options = (
         f"--data {first_garments(40)} --attributes color --out {out} --work {tmp_path / 'run'} "
         f"--about {about} --backbone compact16 --input-size 48 --epochs 1 --min-value-count 1 "
-        "--new-grounds 0.25"
+        "--new-grounds 0.25 --tune 1"
     )
     result = CliRunner().invoke(app, options.split())
     assert result.exit_code == 0, result.output
     assert "lapel serve --model" in result.output
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["new_ground_share"], config["drawn_share"]) == (0.25, 0.0)
+    again = json.loads((tmp_path / "run" / "tuned" / "config.json").read_text())
+    assert (again["start_from"], again["seed"]) == (str(tmp_path / "run"), 1)
+    assert (tmp_path / "run" / "mean" / "best.pt").exists()
     card = Encoder.load(out).card
     assert (card.name, card.licence, card.attribute_names) == ("mine", "CC-BY-4.0", ("color",))
 
