@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 CARD_KEY = "lapel.card"
 CARD_SCHEMA = 1
+DESIGN = "design"
+"""Name of the further space; an attribute cannot be called so beside it."""
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -56,12 +58,131 @@ class AttributeCard(Frozen):
         gt=0, description="softmax(scale * cosine to prototypes) gives value probabilities"
     )
     same_value: SameValueCalibration
+    value_frequencies: tuple[float, ...] | None = Field(
+        default=None,
+        description="how frequent each value is among the training images that show one of "
+        "them, in the order of `values`; null in files written before, which stands for equally",
+    )
 
     @model_validator(mode="after")
     def _one_prototype_per_value(self) -> "AttributeCard":
         if len(self.prototypes) != len(self.values):
             raise ValueError(f"{len(self.values)} values but {len(self.prototypes)} prototypes")
         return self
+
+    @model_validator(mode="after")
+    def _frequencies_are_shares(self) -> "AttributeCard":
+        shares = self.value_frequencies
+        if shares is None:
+            return self
+        if len(shares) != len(self.values):
+            raise ValueError(f"{len(self.values)} values but {len(shares)} frequencies")
+        if min(shares) <= 0.0 or abs(sum(shares) - 1.0) > 1e-3:
+            raise ValueError(f"frequencies must be above 0 and sum to 1, not {shares}")
+        return self
+
+
+class DesignSpace(Frozen):
+    """What turns two rows of the further space ``design`` into "is a copy of", both ways.
+
+    ``similar = sigmoid(slope * cosine + intercept)`` is the probability, at even odds, that one
+    shows the other's picture; ``a is a copy of b = similar * sigmoid(direction_slope *
+    (log(norm_b / norm_a) + direction_margin))``, since a copy has less content than its source.
+    The rates were measured with copies of the photographs of ``fitted_on``, edited at random.
+    """
+
+    slope: float
+    intercept: float
+    direction_slope: float = Field(ge=0.0)
+    direction_margin: float = Field(
+        ge=0.0, description="log of the ratio of norms up to which a copy may have more content"
+    )
+    threshold: Probability = Field(description="of the probability, from which a copy is said")
+    false_accusation_rate: Probability = Field(
+        description="edited pictures of another garment said to be a copy of the reference most "
+        "like them, of `compared_with`"
+    )
+    false_accusation_rate_any_pair: Probability = Field(
+        description="the same of any pair of an edited picture and another garment's reference"
+    )
+    detection_rate: Probability = Field(description="copies said to be a copy of their source")
+    wrong_direction_rate: Probability = Field(
+        description="sources said to be a copy of their crop, overlaid or covered copy"
+    )
+    compared_with: int = Field(ge=0, description="references")
+    pairs: int = Field(ge=0, description="pairs it was fitted on")
+    fitted_on: str = Field(description="split it was fitted on")
+
+
+class AttributeEvidenceCard(Frozen):
+    """How much a likeness in one attribute says. Angles are arccos(cosine), in radians."""
+
+    background: str = Field(
+        description="base64 of little-endian uint16, in units of pi / 65535: for each of "
+        "EvidenceCard.levels the angle that this share of unrelated pairs stays within"
+    )
+    background_pairs: int = Field(ge=0, description="unrelated pairs that show it in both")
+    slope: float = Field(ge=0.0, description="of the log-likelihood ratio, per radian less")
+    intercept: float = Field(description="of the log-likelihood ratio, at angle 0")
+    likelihood_pairs: int = Field(ge=0, description="labelled pairs the two were fitted on")
+
+
+class EvidencePolicy(Frozen):
+    """When two garments are called alike."""
+
+    name: str
+    attributes: dict[str, float] = Field(
+        description="attributes that count: the weight of each one's log-likelihood ratio"
+    )
+    max_chance: Probability = Field(description="chance level up to which it is a point alike")
+    min_points: int = Field(ge=0)
+    min_probability: Probability = Field(description="of the combined probability")
+
+
+class EvidenceRates(Frozen):
+    """How often a policy calls pairs alike; intervals hold 95 % of photographers drawn anew."""
+
+    false_accusation_rate: Probability = Field(description="of unrelated pairs of photographs")
+    false_accusation_interval: tuple[Probability, Probability]
+    detection_rate: Probability = Field(
+        description="mean of edited copies and of design variants, each number of changes alike"
+    )
+    detection_rates: dict[str, Probability] = Field(description="by kind of related pair")
+    calibration_error: Probability = Field(
+        description="ECE of the combined probability at even odds"
+    )
+
+
+class EvidenceSample(Frozen):
+    """Pairs from which any policy's rates can be told: base64 of uint8, pairs x attributes.
+
+    A byte is ``round(254 * sqrt(angle / pi))``, 255 where the attribute is not visible in both.
+    """
+
+    unrelated: str
+    related: str = Field(description="edited copies and design variants, half each")
+
+
+class EvidenceCard(Frozen):
+    """How likeness is read as evidence: chance levels, likelihood ratios, and a policy."""
+
+    levels: tuple[Probability, ...] = Field(description="chance levels, falling from 1")
+    attributes: tuple[AttributeEvidenceCard, ...] = Field(description="in output order")
+    log_likelihood_bound: float = Field(gt=0, description="largest log ratio, either way, natural")
+    intercept: float = Field(
+        description="combined log odds: this plus each log-likelihood ratio times its weight"
+    )
+    policy: EvidencePolicy = Field(description="the default")
+    fitted_on: str = Field(description="split that gave all the above")
+    background_pairs: int = Field(ge=0, description="unrelated pairs behind the chance levels")
+    rates: EvidenceRates = Field(description="of the default policy")
+    measured_on: str = Field(description="split that gave the rates, the sample and the tail")
+    unrelated_pairs: int = Field(ge=0, description="unrelated pairs behind the rates")
+    tail: str = Field(
+        description="base64 of little-endian float32: for each of `levels` the combined log odds, "
+        "by the default weights, that this share of unrelated pairs reaches"
+    )
+    sample: EvidenceSample
 
 
 class RetrievalQuality(Frozen):
@@ -162,8 +283,45 @@ class ModelCard(Frozen):
     attributes: tuple[AttributeCard, ...] = Field(min_length=1, description="in output order")
     provenance: Provenance
     quality: tuple[Quality, ...] = ()
+    evidence: EvidenceCard | None = Field(
+        default=None, description="null where the model was never fitted for evidence"
+    )
+    design_space: DesignSpace | None = Field(
+        default=None,
+        description="the further space `design`, last row of every output, for edited copies",
+    )
+
+    @model_validator(mode="after")
+    def _names_of_spaces_differ(self) -> "ModelCard":
+        if self.design_space is not None and DESIGN in self.attribute_names:
+            raise ValueError(f"an attribute is called {DESIGN!r}, as the further space is")
+        return self
+
+    @model_validator(mode="after")
+    def _evidence_for_each_attribute(self) -> "ModelCard":
+        if self.evidence is None:
+            return self
+        if len(self.evidence.attributes) != len(self.attributes):
+            raise ValueError(
+                f"{len(self.attributes)} attributes but evidence for "
+                f"{len(self.evidence.attributes)}"
+            )
+        if unknown := set(self.evidence.policy.attributes) - set(self.attribute_names):
+            raise ValueError(f"the evidence policy counts {', '.join(sorted(unknown))}")
+        return self
 
     @property
     def attribute_names(self) -> tuple[str, ...]:
         """Attribute names in the network's output order."""
         return tuple(attribute.name for attribute in self.attributes)
+
+    @property
+    def space_names(self) -> tuple[str, ...]:
+        """Rows of the network's outputs: every attribute, then ``design`` where there is one."""
+        further = () if self.design_space is None else (DESIGN,)
+        return (*self.attribute_names, *further)
+
+    @property
+    def spaces_count(self) -> int:
+        """Rows of the network's outputs, S."""
+        return len(self.attributes) + (self.design_space is not None)

@@ -18,7 +18,13 @@ from model.calibration_floor import (
     calibration_floor,
     pair_calibration_floor,
 )
-from model.evaluate import EmbeddedTable, cross_group_pairs, shared_attributes
+from model.evaluate import (
+    EmbeddedTable,
+    NamedValues,
+    labelled_pairs,
+    named_values,
+    shared_attributes,
+)
 from model.metrics import pooled_calibration_error
 from model.sheet import Sheet, figure
 from model.similarity import same_value_probability, value_probabilities
@@ -69,7 +75,7 @@ def measure_calibration(
     """
     stated = {
         attribute.name: (
-            _stated_values(embedded, index, attribute),
+            named_values(embedded, index, attribute),
             _stated_pairs(embedded, index, attribute),
         )
         for index, attribute in shared_attributes(embedded.table, attributes)
@@ -104,13 +110,6 @@ def _texts(checked: CheckedError) -> tuple[str, ...]:
     return (str(checked.rows), *map(figure, (checked.error, floor.mean, floor.percentile_95)))
 
 
-class _StatedValues(NamedTuple):
-    """(N,) probability of the value named, and whether it was right."""
-
-    probabilities: NDArray[np.float32]
-    right: NDArray[np.bool_]
-
-
 class _StatedSame(NamedTuple):
     """Pairs by different photographers, and (P,) whether their values are the same."""
 
@@ -118,29 +117,18 @@ class _StatedSame(NamedTuple):
     same: NDArray[np.bool_]
 
 
-def _stated_values(embedded: EmbeddedTable, index: int, attribute: AttributeCard) -> _StatedValues:
-    actual = embedded.table.value_indices(attribute.name, attribute.values)
-    kept = actual >= 0
-    probabilities = value_probabilities(embedded.vectors[kept, index], attribute)
-    right = probabilities.argmax(axis=1) == actual[kept]
-    return _StatedValues(probabilities.max(axis=1), right)
-
-
 def _stated_pairs(embedded: EmbeddedTable, index: int, attribute: AttributeCard) -> _StatedSame:
-    table, space = embedded.table, embedded.vectors[:, index]
-    values = table.value_indices(attribute.name, table.values(attribute.name))
-    left, right = cross_group_pairs(values, table.groups)
-    similarities = (space @ space.T)[left, right]
+    labelled = labelled_pairs(embedded, index, attribute)
     pairs = StatedPairs(
-        probabilities=same_value_probability(similarities, attribute),
-        left=left,
-        right=right,
-        values=value_probabilities(space, attribute),
+        probabilities=same_value_probability(labelled.similarities, attribute),
+        left=labelled.left,
+        right=labelled.right,
+        values=value_probabilities(embedded.vectors[:, index], attribute),
     )
-    return _StatedSame(pairs, values[left] == values[right])
+    return _StatedSame(pairs, labelled.same)
 
 
-def _checked(values: Sequence[_StatedValues], same: Sequence[_StatedSame]) -> CheckedCalibration:
+def _checked(values: Sequence[NamedValues], same: Sequence[_StatedSame]) -> CheckedCalibration:
     probabilities = np.concatenate([each.probabilities for each in values])
     pairs = [each.pairs for each in same]
     return CheckedCalibration(

@@ -36,11 +36,14 @@ class ModelFileError(ValueError):
 class ImageEmbedding:
     """One image, read-only: what the cache keeps and comparisons read.
 
+    A row is a space: every attribute in the card's order, then ``design`` where the model has it
+    (`ModelCard.space_names`), ``S`` in all.
+
     Attributes:
-        vectors: (A, D) float32, unit length, in the card's attribute order.
-        norms: (A,) float32, lengths before normalisation.
-        visible: (A,) float32, probability that the attribute can be seen.
-        attention: (A, h, w) float32, each map summing to 1.
+        vectors: (S, D) float32, unit length.
+        norms: (S,) float32, lengths before normalisation.
+        visible: (S,) float32, probability that the attribute can be seen; 1 in ``design``.
+        attention: (S, h, w) float32, each map summing to 1.
         global_vector: (C,) float32, unit length.
     """
 
@@ -232,7 +235,7 @@ def _read_card(session: ort.InferenceSession, path: Path) -> ModelCard:
 
 def _require_agreement(session: ort.InferenceSession, card: ModelCard, path: Path) -> None:
     """Compare every shape that the card promises; None stands for any size."""
-    side, count = card.preprocessing.input_size, len(card.attributes)
+    side, count = card.preprocessing.input_size, card.spaces_count
     width = card.embedding_dimension
     promised: dict[str, tuple[int | None, ...]] = {
         "vectors": (count, width),

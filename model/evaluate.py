@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,14 +149,66 @@ def value_reliability(
         attribute: its card.
         bins: as in `model.metrics.reliability`.
     """
-    return reliability(*_named_values(embedded, index, attribute), bins=bins)
+    return reliability(*named_values(embedded, index, attribute), bins=bins)
 
 
 def same_value_reliability(
     embedded: EmbeddedTable, index: int, attribute: AttributeCard, *, bins: int = 15
 ) -> tuple[ReliabilityBin, ...]:
     """Reliability of the same-value probability, over pairs by different photographers."""
-    return reliability(*_same_values(embedded, index, attribute), bins=bins)
+    pairs = labelled_pairs(embedded, index, attribute)
+    stated = same_value_probability(pairs.similarities, attribute)
+    return reliability(stated, pairs.same, bins=bins)
+
+
+class NamedValues(NamedTuple):
+    """Of the rows whose value the model can name, (N,) each.
+
+    Attributes:
+        probabilities: float32, of the value named.
+        right: bool, whether it is the labelled one.
+    """
+
+    probabilities: NDArray[np.float32]
+    right: NDArray[np.bool_]
+
+
+def named_values(embedded: EmbeddedTable, index: int, attribute: AttributeCard) -> NamedValues:
+    """What the model names, and whether that is right; index is the attribute's place."""
+    actual = embedded.table.value_indices(attribute.name, attribute.values)
+    kept = actual >= 0
+    probabilities = value_probabilities(embedded.vectors[kept, index], attribute)
+    return NamedValues(probabilities.max(axis=1), probabilities.argmax(axis=1) == actual[kept])
+
+
+class LabelledPairs(NamedTuple):
+    """Pairs of labelled images by different photographers, in one attribute, (P,) each.
+
+    Attributes:
+        left: int64, row of a pair's one image.
+        right: int64, row of its other image.
+        similarities: float32 cosines.
+        same: bool, whether the values are the same.
+    """
+
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+    same: NDArray[np.bool_]
+
+
+def labelled_pairs(embedded: EmbeddedTable, index: int, attribute: AttributeCard) -> LabelledPairs:
+    """Pairs with any value of the table, also one that the model never learnt to name.
+
+    Args:
+        embedded: the split's images.
+        index: the attribute's place in the model's order.
+        attribute: its card.
+    """
+    table, space = embedded.table, embedded.vectors[:, index]
+    values = table.value_indices(attribute.name, table.values(attribute.name))
+    left, right = cross_group_pairs(values, table.groups)
+    return LabelledPairs(left, right, (space @ space.T)[left, right], values[left] == values[right])
 
 
 def cross_group_pairs(
@@ -180,6 +233,7 @@ def _attribute_quality(
     predicted = value_probabilities(space[named >= 0], attribute).argmax(axis=1)
     actual = named[named >= 0]
     own = own_group_share(similarities, values, table.groups)
+    pairs = labelled_pairs(embedded, index, attribute)
     return AttributeQuality(
         retrieval=retrieval,
         retrieval_random_order=_random_order(values, table.groups),
@@ -190,10 +244,10 @@ def _attribute_quality(
         value_balanced_accuracy=balanced_accuracy(predicted, actual),
         majority_accuracy=float(np.bincount(actual).max() / len(actual)) if len(actual) else 0.0,
         value_calibration_error=expected_calibration_error(
-            *_named_values(embedded, index, attribute)
+            *named_values(embedded, index, attribute)
         ),
         same_value_calibration_error=expected_calibration_error(
-            *_same_values(embedded, index, attribute)
+            same_value_probability(pairs.similarities, attribute), pairs.same
         ),
         visible_accuracy=_visible_accuracy(
             embedded.visible[:, index], table.visible(attribute.name)
@@ -206,27 +260,6 @@ def _attribute_quality(
             times_chance=own.times_chance,
         ),
     )
-
-
-def _named_values(
-    embedded: EmbeddedTable, index: int, attribute: AttributeCard
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """(N,) probability of the value named, and whether it was right."""
-    actual = embedded.table.value_indices(attribute.name, attribute.values)
-    kept = actual >= 0
-    probabilities = value_probabilities(embedded.vectors[kept, index], attribute)
-    return probabilities.max(axis=1), probabilities.argmax(axis=1) == actual[kept]
-
-
-def _same_values(
-    embedded: EmbeddedTable, index: int, attribute: AttributeCard
-) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
-    """(P,) same-value probability of each pair, and whether the values are the same."""
-    table, space = embedded.table, embedded.vectors[:, index]
-    values = table.value_indices(attribute.name, table.values(attribute.name))
-    left, right = cross_group_pairs(values, table.groups)
-    similarities = (space @ space.T)[left, right]
-    return same_value_probability(similarities, attribute), values[left] == values[right]
 
 
 def _retrieval(

@@ -1,6 +1,6 @@
-"""Measures beside `evaluate`'s, minutes rather than seconds: robustness and attention.
+"""Measures beside `evaluate`'s, minutes rather than seconds, each asked for by name.
 
-Asked for by name, so that plain evaluation stays quick.
+Robustness, attention, parting, evidence; plain evaluation stays quick without them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -11,12 +11,17 @@ import numpy as np
 
 from model.attention import HIDDEN_SHARE, Hiding, Peaks, measure_hiding, measure_peaks
 from model.encoder import Encoder
-from model.evaluate import Progress
+from model.evaluate import Progress, embed_table
+from model.evidence.pairs import pictures_needed
+from model.evidence.parting import Parting, measure_parting, parting_sheets
+from model.evidence.parting_pairs import PICTURES_OF_A_PAIR
+from model.evidence.quality import EvidenceQuality, measure_evidence
+from model.evidence.sheets import evidence_sheets
 from model.labels import LabelTable
 from model.robustness import CHANGES, Robustness, measure_drawn_background, measure_robustness
 from model.sheet import Sheet, figure
 
-MEASURES: Final = ("robustness", "attention")
+MEASURES: Final = ("robustness", "attention", "parting", "evidence")
 DRAWN_COUNT: Final = 400
 """Garments drawn for the measures on drawings."""
 
@@ -29,6 +34,8 @@ class FurtherQuality:
     drawn_background: Robustness | None = None
     hiding: Mapping[str, Hiding] | None = None
     peaks: Mapping[str, Peaks] | None = None
+    parting: Mapping[str, Parting] | None = None
+    evidence: EvidenceQuality | None = None
 
 
 def measure_all(
@@ -46,12 +53,13 @@ def measure_all(
         encoder: the model.
         table: one split.
         also: names among MEASURES.
-        drawn: garments drawn, at least 1.
+        drawn: garments drawn, at least 1; for parting, pairs of them of each kind.
         seed: of the drawings and of the random areas.
         progress: told of pictures done; `pictures_to_do` says how many there are.
 
     Raises:
         ValueError: for another name, or where the model and the table share no attribute.
+        EvidenceUnavailable: evidence is asked for, and the model's card has no figures of it.
         UndecodableImage: naming the first file that cannot be read.
     """
     if unknown := [name for name in also if name not in MEASURES]:
@@ -68,17 +76,38 @@ def measure_all(
         peaks=measure_peaks(encoder, count=drawn, seed=seed, progress=progress)
         if attention
         else None,
+        parting=measure_parting(
+            encoder,
+            embed_table(encoder, table, progress=progress),
+            drawn=drawn,
+            seed=seed,
+            progress=progress,
+        )
+        if "parting" in also
+        else None,
+        evidence=measure_evidence(
+            encoder,
+            embed_table(encoder, table, progress=progress),
+            drawn=max(2, drawn // 2),
+            seed=seed,
+            progress=progress,
+        )
+        if "evidence" in also
+        else None,
     )
 
 
 def pictures_to_do(images: int, also: Collection[str], *, drawn: int = DRAWN_COUNT) -> int:
     """How many pictures `measure_all` tells of, for a table of so many images."""
     robust = (1 + len(CHANGES)) * images + 2 * drawn if "robustness" in also else 0
-    return robust + (images + drawn if "attention" in also else 0)
+    parting = images + PICTURES_OF_A_PAIR * drawn if "parting" in also else 0
+    attention = images + drawn if "attention" in also else 0
+    evidence = images + pictures_needed(images, drawn=max(2, drawn // 2))
+    return robust + parting + attention + (evidence if "evidence" in also else 0)
 
 
 def further_tables(quality: FurtherQuality) -> tuple[Sheet, ...]:
-    """The figures as texts, a table each for robustness, hiding and peaks where measured."""
+    """The figures as texts: one table or several for each of what was measured."""
     tables = []
     if quality.robustness is not None:
         tables.append(_robustness_table(quality.robustness, quality.drawn_background))
@@ -86,6 +115,10 @@ def further_tables(quality: FurtherQuality) -> tuple[Sheet, ...]:
         tables.append(_hiding_table(quality.hiding))
     if quality.peaks is not None:
         tables.append(_peaks_table(quality.peaks))
+    if quality.parting is not None:
+        tables.extend(parting_sheets(quality.parting))
+    if quality.evidence is not None:
+        tables.extend(evidence_sheets(quality.evidence))
     return tuple(tables)
 
 

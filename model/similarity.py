@@ -198,7 +198,8 @@ class _Spaces:
         return known
 
     def _read(self, image: ImageEmbedding) -> tuple[ValueReading, ...]:
-        vectors = image.vectors[..., None]  # (A, D, 1)
+        count = len(self.names)  # the image's further rows are spaces without values
+        vectors = image.vectors[:count, :, None]  # (A, D, 1)
         logits = (self._scaled_prototypes @ vectors)[..., 0] + self._padding  # (A, V)
         highest = logits.max(axis=-1, keepdims=True)
         # The softmax of the likeliest value alone: its own exponential is 1.
@@ -209,7 +210,7 @@ class _Spaces:
             if seen >= VISIBLE_THRESHOLD
             else ValueReading(None, 0.0, seen)
             for values, best, probability, seen in zip(
-                self._values, likeliest, probabilities, image.visible.tolist(), strict=True
+                self._values, likeliest, probabilities, image.visible[:count].tolist(), strict=True
             )
         )
 
@@ -229,7 +230,7 @@ Card = TypeVar("Card", bound=Frozen)
 Derived = TypeVar("Derived")
 
 
-def _once_per_card(derive: Callable[[Card], Derived]) -> Callable[[Card], Derived]:
+def once_per_card(derive: Callable[[Card], Derived]) -> Callable[[Card], Derived]:
     """Remember what was derived from a card for as long as the card lives.
 
     By identity: hashing a card would hash every prototype (a dictionary inside also forbids it),
@@ -248,11 +249,11 @@ def _once_per_card(derive: Callable[[Card], Derived]) -> Callable[[Card], Derive
     return remembered
 
 
-@_once_per_card
+@once_per_card
 def _prototypes(attribute: AttributeCard) -> NDArray[np.float32]:
     return np.array(attribute.prototypes, dtype=np.float32)  # (V, D)
 
 
-@_once_per_card
+@once_per_card
 def _spaces(card: ModelCard) -> _Spaces:
     return _Spaces(card)

@@ -1,4 +1,4 @@
-"""Three drawn garments to try things out with, in docs/examples.
+"""A few drawn garments to try things out with, in docs/examples.
 
 `python -m model.drawings.examples docs/examples` draws them again.
 """
@@ -17,6 +17,10 @@ EXAMPLES: Final[Mapping[str, tuple[Design, int]]] = {
     "striped-shirt": (
         Design("shirt", "shirt", "collared", "long", "buttons", "stripe", "blue"),
         14,
+    ),
+    "short-sleeved": (
+        Design("shirt", "shirt", "collared", "short", "buttons", "stripe", "blue"),
+        21,
     ),
     "red-hoodie": (Design("hoodie", "hood", "collared", "long", "zip", "solid", "red"), 18),
     "floral-dress": (

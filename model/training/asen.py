@@ -86,7 +86,10 @@ class Asen(nn.Module):
         Returns:
             Embeddings, attributes in the order of ``config.value_counts``.
         """
-        features = self.trunk(images)  # (B, C, h, w)
+        return self.from_features(self.trunk(images))
+
+    def from_features(self, features: Tensor) -> Embeddings:
+        """The same from the trunk's last grid, (B, C, h, w)."""
         placed = with_places(features)  # (B, C + P, h, w)
         maps = self.spatial_attention(placed, self.attribute_embedding)  # (B, A, M, h, w)
         pooled = torch.matmul(

@@ -10,7 +10,7 @@ its name only when it is whole and its answers have been compared with PyTorch's
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
@@ -26,17 +26,21 @@ from torch import Tensor, nn
 from api_schemas.card import (
     CARD_KEY,
     AttributeCard,
+    DesignSpace,
     ModelCard,
     Provenance,
     SameValueCalibration,
 )
 from model.encoder import Encoder
-from model.evaluate import EmbeddedTable, Progress, cross_group_pairs, embed_table, evaluate
+from model.evaluate import EmbeddedTable, Progress, embed_table, evaluate, labelled_pairs
 from model.labels import LabelTable
 from model.pixels import normalise
 from model.robustness import CHANGES, Changed
 from model.training.asen import INITIAL_SCALE, ValueHead
+from model.training.design_calibration import COPIES, copied_split, fit_design_space
+from model.training.design_space import DesignHead, Taps
 from model.training.designs.registry import design_named
+from model.training.evidence_fit import fit_evidence, pictures_embedded
 from model.training.runs import Run
 
 PARITY_TOLERANCE: Final = 1e-4  # largest difference allowed between the two unit vectors
@@ -53,6 +57,20 @@ CALIBRATED_UNDER: Final = (
 )
 OUTPUTS: Final = ("vectors", "norms", "attention", "visible", "global")
 _UNFITTED: Final = SameValueCalibration(slope=1.0, intercept=0.0, pairs=0, fitted_on="nothing")
+_UNFITTED_DESIGN: Final = DesignSpace(
+    slope=1.0,
+    intercept=0.0,
+    direction_slope=0.0,
+    direction_margin=0.0,
+    threshold=1.0,
+    false_accusation_rate=0.0,
+    false_accusation_rate_any_pair=0.0,
+    detection_rate=0.0,
+    wrong_direction_rate=0.0,
+    compared_with=0,
+    pairs=0,
+    fitted_on="nothing",
+)
 
 
 class ExportError(RuntimeError):
@@ -117,15 +135,19 @@ def export(
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_suffix(".partial.onnx")
     try:
-        serving = Serving(run.network)
+        serving = Serving(run.network, run.design_head)
         encoder = _written(serving, _first_card(run, about), partial)
         train, valid = (
             embed_table(encoder, table.split(split), progress=progress)
             for split in ("train", "valid")
         )
         serving.centres = torch.from_numpy(_centres(train, encoder.card))
-        train, valid = (_centred(serving, embedded) for embedded in (train, valid))
-        card = _scaled(_with_prototypes(encoder.card, train), [valid])
+        train, valid = (
+            _centred(serving, _attributes_alone(embedded, encoder.card))
+            for embedded in (train, valid)
+        )
+        card = _with_frequencies(encoder.card, train.table)
+        card = _scaled(_with_prototypes(card, train), [valid])
         if design_named(run.config.design).value_head:
             serving.draw_towards(card.attributes)
         encoder = _written(serving, card, partial)
@@ -133,25 +155,37 @@ def export(
         valid = embed_table(encoder, table.split("valid"), progress=progress)
         changed = _embedded_changed(encoder, table.split("valid"), progress)
         card = _calibrated(card, [valid, *changed])
-        quality = [evaluate(valid, card.attributes, "valid")]
+        if run.design_head is not None:
+            copied = copied_split(
+                encoder, table.split("valid"), table.split("train"), progress=progress
+            )
+            card = card.model_copy(
+                update={"design_space": fit_design_space(copied, fitted_on="valid")}
+            )
+        measured = {"valid": valid}
         if "test" in table.splits:
-            test = embed_table(encoder, table.split("test"), progress=progress)
-            quality.append(evaluate(test, card.attributes, "test"))
+            measured["test"] = embed_table(encoder, table.split("test"), progress=progress)
+        quality = [evaluate(rows, card.attributes, split) for split, rows in measured.items()]
         card = card.model_copy(update={"quality": tuple(quality)})
         _write_card(partial, card)
-        Encoder.load(partial)
+        encoder = Encoder.load(partial)
+        evidence = fit_evidence(encoder, valid, measured.get("test"), progress=progress)
+        _write_card(partial, card.model_copy(update={"evidence": evidence}))
+        card = Encoder.load(partial).card
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
     return card
 
 
-def images_embedded(table: LabelTable) -> int:
-    """How many images `export` will tell its ``progress`` of."""
+def images_embedded(table: LabelTable, *, with_copies: bool = False) -> int:
+    """How many images `export` will tell its ``progress`` of; with copies for a design space."""
     train, valid = len(table.split("train")), len(table.split("valid"))
     test = len(table.split("test")) if "test" in table.splits else 0
     changed = len(CALIBRATED_UNDER) * min(valid, CHANGED_AT_MOST)
-    return train + 2 * valid + changed + test
+    copies = (1 + COPIES) * valid if with_copies else 0
+    pairs = pictures_embedded([images for images in (valid, test) if images])
+    return train + 2 * valid + changed + test + copies + pairs
 
 
 class Serving(nn.Module):
@@ -163,6 +197,8 @@ class Serving(nn.Module):
     prototypes of its values, as much to each as it is probable, so that what is surely a polo
     collar lies nearer to other polo collars. Values are read from those vectors by the card's
     prototypes, so the file holds no value head.
+
+    A design head adds the space ``design`` as the last row, as it is: no centre, no values.
     """
 
     centres: Tensor  # (A, D), or zero as long as they are not known
@@ -170,9 +206,11 @@ class Serving(nn.Module):
     scales: Tensor  # (A, 1)
     no_value: Tensor  # (A, V) bool, past an attribute's last value
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, design_head: DesignHead | None = None) -> None:
         super().__init__()
-        self.network = network.eval()
+        self.network: Any = network.eval()
+        self.design_head = None if design_head is None else design_head.eval()
+        self.taps = None if design_head is None else Taps(self.network.get_submodule("trunk"))
         self.register_buffer("centres", torch.zeros(1, 1))
         self.draws = False
 
@@ -189,11 +227,24 @@ class Serving(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """(B, 3, S, S) normalised -> the tensors named in ``OUTPUTS``."""
-        e = self.network(images)
+        if self.taps is None or self.design_head is None:
+            e, design = self.network(images), None
+        else:
+            grids = self.taps(images)
+            e, design = self.network.from_features(grids[-1]), self.design_head(grids)
         vectors = self.centred(e.vectors)
         if self.draws:
             vectors = self.drawn(vectors)
-        return vectors, e.norms, e.attention, e.visible_logits.sigmoid(), e.global_vector
+        visible = e.visible_logits.sigmoid()
+        if design is None:
+            return vectors, e.norms, e.attention, visible, e.global_vector
+        return (
+            torch.cat([vectors, design.vectors.unsqueeze(1)], dim=1),
+            torch.cat([e.norms, design.norms.unsqueeze(1)], dim=1),
+            torch.cat([e.attention, design.attention.unsqueeze(1)], dim=1),
+            torch.cat([visible, torch.ones_like(visible[:, :1])], dim=1),
+            e.global_vector,
+        )
 
     def centred(self, vectors: Tensor) -> Tensor:
         """(..., A, D) unit vectors -> unit vectors around the centres."""
@@ -246,7 +297,7 @@ def _centres(train: EmbeddedTable, card: ModelCard) -> NDArray[np.float32]:
 
     Values count alike, so that the centre is not just the commonest value.
     """
-    centres = np.zeros(train.vectors.shape[1:], np.float32)
+    centres = np.zeros((len(card.attributes), train.vectors.shape[2]), np.float32)
     for index, attribute in enumerate(card.attributes):
         actual = train.table.value_indices(attribute.name, attribute.values)
         means = [
@@ -255,6 +306,10 @@ def _centres(train: EmbeddedTable, card: ModelCard) -> NDArray[np.float32]:
         if len(means) > 1:
             centres[index] = np.mean(means, axis=0)
     return centres
+
+
+def _attributes_alone(embedded: EmbeddedTable, card: ModelCard) -> EmbeddedTable:
+    return replace(embedded, vectors=embedded.vectors[:, : len(card.attributes)])
 
 
 def _centred(serving: Serving, embedded: EmbeddedTable) -> EmbeddedTable:
@@ -269,6 +324,18 @@ def _embedded_changed(
     some = valid.take(range(min(len(valid), CHANGED_AT_MOST)))
     readers = (Changed(CHANGES[name], encoder.card.preprocessing) for name in CALIBRATED_UNDER)
     return [embed_table(encoder, some, progress=progress, read=read) for read in readers]
+
+
+def _with_frequencies(card: ModelCard, train: LabelTable) -> ModelCard:
+    """How frequent each value is among the photographs that show one of the attribute's."""
+    attributes = []
+    for attribute in card.attributes:
+        actual = train.value_indices(attribute.name, attribute.values)
+        # A value is learnt because photographs show it; 1 is for a table that is not the run's.
+        counts = np.bincount(actual[actual >= 0], minlength=len(attribute.values)).clip(min=1)
+        shares = tuple(round(float(share), 6) for share in counts / counts.sum())
+        attributes.append(attribute.model_copy(update={"value_frequencies": shares}))
+    return card.model_copy(update={"attributes": tuple(attributes)})
 
 
 def _with_prototypes(card: ModelCard, train: EmbeddedTable) -> ModelCard:
@@ -364,6 +431,7 @@ def _first_card(run: Run, about: About) -> ModelCard:
             pretrained="torchvision default" if run.config.pretrained else "none",
             left_out_values=run.left_out_values,
         ),
+        design_space=None if run.design_head is None else _UNFITTED_DESIGN,
     )
 
 
@@ -440,8 +508,9 @@ def _fit_same_value(
 
     Both pictures of a pair are changed in the same way, or neither.
     """
-    pairs = [_pairs(attribute, embedded, index) for embedded in tables]
-    cosines, same = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    pairs = [labelled_pairs(embedded, index, attribute) for embedded in tables]
+    cosines = np.concatenate([each.similarities for each in pairs])
+    same = np.concatenate([each.same for each in pairs])
     if same.all() or not same.any():
         return _UNFITTED
     fit = LogisticRegression(C=np.inf).fit(cosines[:, None], same)
@@ -451,13 +520,3 @@ def _fit_same_value(
         pairs=len(same),
         fitted_on="valid",
     )
-
-
-def _pairs(
-    attribute: AttributeCard, embedded: EmbeddedTable, index: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """(P,) cosines and whether the values are the same."""
-    table, space = embedded.table, embedded.vectors[:, index]
-    values = table.value_indices(attribute.name, table.values(attribute.name))
-    left, right = cross_group_pairs(values, table.groups)
-    return (space @ space.T)[left, right], values[left] == values[right]

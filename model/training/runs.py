@@ -10,6 +10,7 @@ from torch import nn
 
 from model.training.asen import NetworkConfig
 from model.training.config import TrainConfig
+from model.training.design_space import DesignHead
 from model.training.designs.registry import design_named
 
 
@@ -25,6 +26,7 @@ class Run:
     training_images: int
     validation_map: float
     history: list[dict[str, Any]]
+    design_head: DesignHead | None = None  # `design_training.with_design_space` finds it
 
 
 def load_run(work_folder: Path) -> Run:

@@ -28,7 +28,7 @@ def noise(encoder, count, seed=0):
 
 def test_shapes_follow_the_card(shipped):
     embeddings = shipped.encode(noise(shipped, 3))
-    attributes, dimension = len(shipped.card.attributes), shipped.card.embedding_dimension
+    attributes, dimension = shipped.card.spaces_count, shipped.card.embedding_dimension
     assert len(embeddings) == 3
     assert embeddings.vectors.shape == (3, attributes, dimension)
     assert embeddings.norms.shape == embeddings.visible.shape == (3, attributes)
