@@ -1,0 +1,132 @@
+import base64
+import hashlib
+import io
+import json
+from datetime import timedelta
+
+import numpy as np
+import pytest
+import rfc8785
+from PIL import Image
+
+from api_schemas.evidence import EvidenceDocument
+from model.evidence.examining import default_policy, examine
+from service.evidence.attention import attention_maps
+from service.evidence.canonical import canonical
+from service.evidence.errors import EvidenceUnavailable
+from service.evidence.making import Maker, attention_of
+from service.evidence.overlays import upright_size, whole
+from tests.service.evidence.evidence_records import START
+
+
+def test_a_document_holds_what_the_model_says(records):
+    document = EvidenceDocument.model_validate(records(1, 2).document)
+    a, b = records.side(1), records.side(2)
+    found = examine(a.embedding, b.embedding, records.maker.card)
+    assert [each.name for each in document.attributes] == list(records.maker.card.attribute_names)
+    for said, expected in zip(document.attributes, found.attributes, strict=True):
+        assert said.excluded == expected.excluded
+        assert said.exceeds == expected.exceeds
+        assert said.a.value == expected.a.value
+        for name in ("similarity", "chance", "likelihood_ratio", "weight"):
+            want = getattr(expected, name)
+            assert getattr(said, name) == (None if want is None else pytest.approx(want, rel=1e-5))
+    assert document.verdict.outcome == found.verdict.outcome
+    assert document.verdict.points_alike == list(found.verdict.points_alike)
+    assert document.verdict.probability == pytest.approx(found.verdict.probability, rel=1e-5)
+    assert document.policy.attributes == dict(default_policy(records.maker.card).attributes)
+
+
+def test_the_files_are_named_by_their_hashes(records):
+    record = records(1, 2)
+    for letter, number in (("a", 1), ("b", 2)):
+        facts, data = record.document["pictures"][letter], records.side(number).data
+        assert facts["sha256"] == hashlib.sha256(data).hexdigest()
+        assert (facts["bytes"], facts["media_type"]) == (len(data), "image/png")
+        assert (facts["width"], facts["height"]) == (96, 96)
+
+
+def test_the_hash_is_that_of_the_document_as_json_gives_it_back(records):
+    record = records(1, 2)
+    given_back = json.loads(json.dumps(record.document))
+    assert hashlib.sha256(rfc8785.dumps(given_back)).hexdigest() == record.sha256
+    assert record.id == record.sha256[:32]
+
+
+def test_a_document_has_one_form_whatever_the_order_of_its_names():
+    assert canonical({"b": 1.0, "a": [1e-7, True]}) == canonical({"a": [1e-7, True], "b": 1})
+    assert canonical({"a": 0.5}) != canonical({"a": "0.5"})
+
+
+def test_the_same_files_give_the_same_evidence_but_for_the_time(records):
+    first, again, later = records(1, 2), records(1, 2), records(1, 2, minute=1)
+    assert first == again
+    assert later.id != first.id
+    later.document["created_at"] = first.document["created_at"]
+    assert later.document == first.document
+
+
+def test_exchanged_pictures_exchange_what_is_directional_and_nothing_else(records):
+    forth, back = records(1, 4).document, records(4, 1).document
+    assert forth["pictures"]["a"] == back["pictures"]["b"]
+    assert forth["verdict"] == back["verdict"]
+    for one, other in zip(forth["attributes"], back["attributes"], strict=True):
+        assert (one["a"], one["b"]) == (other["b"], other["a"])
+        for name in ("similarity", "chance", "likelihood_ratio", "exceeds", "weight"):
+            assert one[name] == other[name]
+    for name in ("distances", "area", "parting", "order", "differences"):
+        assert forth["conceptual"][name] == back["conceptual"][name]
+    assert forth["conceptual"]["statements_a"] == back["conceptual"]["statements_b"]
+
+
+def test_attention_is_kept_for_the_attributes_asked_for_in_their_order(records):
+    names = [records.maker.card.attribute_names[i] for i in (3, 0)]
+    record = records(1, 2, names=names)
+    assert [each["name"] for each in record.document["attributes"]] == names
+    for kept, number in zip(attention_of(record), (1, 2), strict=True):
+        np.testing.assert_array_equal(kept, records.side(number).embedding.attention[[3, 0]])
+
+
+def test_attention_is_given_as_shares_or_as_pictures(records):
+    record = records(1, 2, names=list(records.maker.card.attribute_names[:2]))
+    for each, map_ in zip(attention_maps(record, "grid"), attention_of(record)[0], strict=True):
+        np.testing.assert_allclose(each["a"], map_, rtol=1e-5)
+    for each in attention_maps(record, "overlay"):
+        for uri in (each["a"], each["b"]):
+            kind, _, data = uri.partition(",")
+            assert kind == "data:image/png;base64"
+            assert Image.open(io.BytesIO(base64.b64decode(data))).size == (320, 320)
+
+
+def test_a_model_without_figures_is_told_by_name(records, encoder):
+    card = records.maker.card.model_copy(update={"evidence": None})
+    maker = Maker(card, records.maker.identity, "0.0")
+    with pytest.raises(
+        EvidenceUnavailable, match=f"{card.name} {card.version} has no evidence figures"
+    ):
+        maker.make(records.side(1), records.side(2))
+
+
+def test_pictures_are_left_out_where_they_are_not_to_be_kept(records):
+    card = records.maker.card
+    maker = Maker(card, records.maker.identity, "0.0", keep_pictures=False)
+    record = maker.make(records.side(1), records.side(2), now=START + timedelta(minutes=0))
+    assert (record.pictures.a, record.pictures.b) == (None, None)
+    assert record.document == records(1, 2).document
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (40, 60)), (6, (60, 40))])
+def test_a_picture_is_shown_upright_and_whole(orientation, size):
+    image = Image.new("RGB", (40, 60), "white")
+    image.paste("red", (0, 0, 40, 12))  # the first of the rows as they are stored
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    image.save(file, "JPEG", exif=exif, quality=95)
+    assert upright_size(file.getvalue()) == size
+    shown = whole(file.getvalue(), size)
+    assert shown.width * size[1] == pytest.approx(shown.height * size[0], rel=0.01)
+    # Turned by 90 degrees clockwise, the top becomes the right side.
+    red, white = ((0.5, 0.05), (0.5, 0.95)) if orientation == 1 else ((0.95, 0.5), (0.05, 0.5))
+    for (x, y), expected in ((red, (254, 0, 0)), (white, (255, 255, 255))):
+        found = shown.getpixel((int(x * shown.width), int(y * shown.height)))
+        assert np.abs(np.array(found) - expected).max() < 30
