@@ -1,0 +1,173 @@
+"""`lapel screen`: protected designs against a catalog of suspects, in this process."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from pydantic_core import to_json
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from api_schemas.screens import DEFAULT_PER_DESIGN, MAX_PER_DESIGN, ScreenRequest
+from service.catalog.store import StoreLocked
+from service.cli.conditions import parse_conditions
+from service.cli.failures import CommandError
+from service.cli.opening import Workplace, attributes_of, open_workplace, settings_with
+from service.cli.options import Model, Store
+from service.routes.bodies import parse_json
+from service.screening.records import Document, Finding
+from service.screening.running import check, prepare
+from service.screening.tally import Tally, found
+from service.settings import Settings
+
+SHOWN: Final = 20
+"""Findings printed; a file takes all of them."""
+
+
+def screen(
+    designs: Annotated[str, typer.Option(help="Catalog of what is protected.", show_default=False)],
+    suspects: Annotated[
+        str, typer.Option(help="Catalog that is searched for it.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write all findings to this .jsonl file.", show_default=False),
+    ] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Attribute that counts; repeatable.", show_default=False),
+    ] = None,
+    where_designs: Annotated[
+        list[str] | None,
+        typer.Option(help="Condition on the designs, as in `lapel search`.", show_default=False),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Condition on the suspects; repeatable.", show_default=False),
+    ] = None,
+    false_findings: Annotated[
+        float | None,
+        typer.Option(
+            help="How many findings chance may bring in all; default 1.", show_default=False
+        ),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Or else: which share of unrelated pairs may be accused.", show_default=False
+        ),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=MAX_PER_DESIGN, help="Findings per design.")
+    ] = DEFAULT_PER_DESIGN,
+    store: Store = None,
+    model: Model = None,
+) -> None:
+    """Find garments whose design may have been taken from yours, and say how sure that is.
+
+    Example: lapel screen --designs ours --suspects market --out findings.jsonl
+
+    Every garment of one catalog is compared with every garment of the other, from stored vectors.
+    Among so many pairs some are alike by chance: the answer says how many findings that explains.
+    A finding is a reason to look, not a proof.
+    """
+    asked = {
+        "designs": {"catalog": designs, "where": parse_conditions(where_designs or []) or None},
+        "suspects": {"catalog": suspects, "where": parse_conditions(where or []) or None},
+        "max_false_findings": false_findings,
+        "max_false_accusation_rate": rate,
+        "limit_per_design": limit,
+        "attributes": by or None,
+    }
+    settings = settings_with(store=store, model_path=model)
+    with _workplace(settings) as workplace:
+        request = parse_json(to_json(asked), ScreenRequest, name="options")
+        tally = _run(workplace, request)
+        findings = tally.findings()
+        summary = tally.summary()
+    if out is not None:
+        out.write_bytes(b"".join(to_json(finding) + b"\n" for finding in findings))
+    _show(findings, summary, out)
+
+
+def _run(workplace: Workplace, request: ScreenRequest) -> Tally:
+    services = workplace.services
+    if request.attributes is not None:
+        attributes_of(services.card, request.attributes)
+    check(request, services)
+    tally = Tally(workplace.run(prepare(request, services)), request.limit_per_design)
+    steps = found(tally)
+    with _progress_bar("comparing") as bar:
+        try:
+            while workplace.run(_more(steps)):
+                bar.update(bar.task_ids[0], completed=tally.progress)
+        finally:
+            workplace.run(steps.aclose())
+        bar.update(bar.task_ids[0], completed=1.0)
+    return tally
+
+
+async def _more(steps: AsyncGenerator[list[Finding], None]) -> bool:
+    return await anext(steps, None) is not None
+
+
+def _show(findings: Sequence[Document], summary: Document, out: Path | None) -> None:
+    console = Console()
+    threshold = summary["threshold"]
+    if findings:
+        console.print(_table(findings[:SHOWN]))
+    if len(findings) > SHOWN:
+        where = f"all are in {out}" if out else "--out FILE has them all"
+        console.print(f"... and {len(findings) - SHOWN} more; {where}", highlight=False)
+    lines = [
+        f"{summary['designs']:,} designs, {summary['suspects']:,} suspects, "
+        f"{summary['pairs']:,} pairs",
+        f"{summary['findings']:,} findings; chance alone explains up to "
+        f"{summary['expected_false_findings']:,.3g}: at most "
+        f"{threshold['max_false_accusation_rate']:.3g} of unrelated pairs reach "
+        f"{threshold['min_probability']:.4f}",
+    ]
+    if summary["not_kept"]:
+        lines.append(f"{summary['not_kept']:,} more were not kept; --limit sets how many are")
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+
+
+def _table(findings: Sequence[Document]) -> Table:
+    table = Table("design", "suspect", "probability", "by chance", "alike in", box=SIMPLE_HEAD)
+    for finding in findings:
+        names = ", ".join(point["name"] for point in finding["points_alike"])
+        table.add_row(
+            escape(str(finding["design"]["id"])),
+            escape(str(finding["suspect"]["id"])),
+            f"{finding['probability']:.4f}",
+            f"{finding['false_accusation_rate']:.1e}",
+            escape(names),
+        )
+    return table
+
+
+@contextlib.contextmanager
+def _progress_bar(what: str) -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        bar.add_task(what, total=1.0)
+        yield bar
+
+
+@contextlib.contextmanager
+def _workplace(settings: Settings) -> Iterator[Workplace]:
+    with contextlib.ExitStack() as stack:
+        try:
+            workplace = stack.enter_context(open_workplace(settings, must_exist=True))
+        except StoreLocked as exc:
+            raise CommandError(
+                f"{exc}: a running service screens through "
+                f"POST http://{settings.host}:{settings.port}/v1/screen"
+            ) from exc
+        yield workplace
