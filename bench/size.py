@@ -35,7 +35,7 @@ def measure(progress: Progress, *, quick: bool) -> Report:
     """Fill two folders and weigh them."""
     with_images, without = (200, 10_000) if quick else (2_000, 100_000)
     card = Encoder.load(SHIPPED_MODEL).card
-    shape = (len(card.attributes), card.embedding_dimension)
+    shape = (card.spaces_count, card.embedding_dimension)
     images = [jpeg(number) for number in range(min(with_images, 200))]
     with tempfile.TemporaryDirectory(prefix="lapel-bench-") as folder:
         large, small = Path(folder) / "with", Path(folder) / "without"

@@ -1,8 +1,9 @@
 """Writes `lapel_client/answers.py` from the contract: ``python client/generate.py openapi.json``.
 
 The client is a package of its own and may not import the service's models, so its answer types are
-made from the document that the service publishes. Only answers are: what is sent is written by
-hand in `lapel_client/calls.py`, where a name reads better than a schema.
+made from the document that the service publishes. Only answers are, and what webhooks bring: what
+is sent is written by hand in `lapel_client/calls*.py`, where a name reads better than a schema.
+A field called as a method of pydantic's models, such as `copy`, gets a `_` behind it.
 """
 
 import json
@@ -12,7 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 WIDTH = 96
+MAX_LINE = 101
+"""Of the formatter, with the newline."""
 REFERENCE = "#/components/schemas/"
 SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 HEAD = '''"""What the service answers, made from its contract by `client/generate.py`: edit nothing.
@@ -47,6 +52,11 @@ def generate(document: Schema) -> str:
     """
     schemas: dict[str, Schema] = document["components"]["schemas"]
     answers = [r for path in document["paths"].values() for r in _responses(path)]
+    answers += [
+        operation["requestBody"]
+        for webhook in document.get("webhooks", {}).values()
+        for operation in webhook.values()
+    ]
     return "".join([HEAD, *(_class(name, schemas[name]) for name in _needed(answers, schemas))])
 
 
@@ -88,8 +98,21 @@ def _class(name: str, schema: Schema) -> str:
 
 
 def _field(name: str, schema: Schema, required: bool) -> str:
-    line = f"    {name}: {_type(schema)}{'' if required else f' = {_default(schema)}'}\n"
+    default = None if required else _default(schema)
+    if hasattr(BaseModel, name):
+        given = "" if default is None else f"default={default}, "
+        name, default = f"{name}_", f'Field({given}alias="{name}")'
+    line = _broken(f"    {name}: {_type(schema)}{'' if default is None else f' = {default}'}\n")
     return line + (_docstring(schema["description"]) if "description" in schema else "")
+
+
+def _broken(line: str) -> str:
+    """Where a line is too long for the formatter, what is in its brackets goes on its own."""
+    if len(line) <= MAX_LINE:
+        return line
+    head, _, rest = line.partition("[")
+    inner, _, tail = rest.rpartition("]")
+    return f"{head}[\n        {inner}\n    ]{tail}"
 
 
 def _docstring(text: str) -> str:

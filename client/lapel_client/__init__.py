@@ -3,9 +3,12 @@
 from lapel_client.asynchronous import AsyncLapelClient
 from lapel_client.bulk import NewGarment
 from lapel_client.calls import NamedImage, StoredImage
+from lapel_client.calls_evidence import EvidenceReport, Policy
+from lapel_client.calls_screens import CatalogPart
 from lapel_client.errors import (
     LapelError,
     NotFound,
+    NotSigned,
     ProblemError,
     TimedOut,
     Unavailable,
@@ -13,11 +16,14 @@ from lapel_client.errors import (
     Unreachable,
 )
 from lapel_client.images import Image, ImageUrl, StoredGarment
+from lapel_client.notifications import read_notification
 from lapel_client.retries import Retries
 from lapel_client.synchronous import LapelClient
 
 __all__ = [
     "AsyncLapelClient",
+    "CatalogPart",
+    "EvidenceReport",
     "Image",
     "ImageUrl",
     "LapelClient",
@@ -25,6 +31,8 @@ __all__ = [
     "NamedImage",
     "NewGarment",
     "NotFound",
+    "NotSigned",
+    "Policy",
     "ProblemError",
     "Retries",
     "StoredGarment",
@@ -33,4 +41,5 @@ __all__ = [
     "Unavailable",
     "UnexpectedAnswer",
     "Unreachable",
+    "read_notification",
 ]

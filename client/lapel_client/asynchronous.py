@@ -1,32 +1,27 @@
 """The client for asyncio and trio: the same methods, awaited.
 
-Files are read, and requests built, in a thread, since both take milliseconds for large images.
+Requests are built in `calls`, and sent by `asynchronous_sending`.
 """
 
-import functools
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
 
 import anyio
 import anyio.to_thread
-import httpx
 
 from lapel_client import answers, calls
+from lapel_client.asynchronous_evidence import EvidenceMethods
+from lapel_client.asynchronous_screens import ScreenMethods
 from lapel_client.bulk import PATH as BULK
-from lapel_client.bulk import Lines, NewGarment, Piece, pieces
-from lapel_client.calls import Attributes, Call, Metadata, NamedImage, StoredImage
+from lapel_client.bulk import NewGarment, Piece, pieces
+from lapel_client.calls import Attributes, Metadata, NamedImage, StoredImage
 from lapel_client.errors import LapelError
 from lapel_client.images import Image
-from lapel_client.retries import Retries
-from lapel_client.sending import pause_s, timeouts, unreachable
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from lapel_client.sending import pause_s
 
 
-class AsyncLapelClient:
+class AsyncLapelClient(EvidenceMethods, ScreenMethods):
     """A Lapel service, and its operations as methods to be awaited.
 
     Use it as an async context manager, or call `aclose` at the end.
@@ -41,35 +36,6 @@ class AsyncLapelClient:
     Raises:
         LapelError: every method, in one of its kinds.
     """
-
-    def __init__(
-        self,
-        base_url: str = "http://127.0.0.1:8000",
-        *,
-        timeout_s: float = 30.0,
-        headers: Mapping[str, str] | None = None,
-        retries: Retries | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
-        self._retries = retries or Retries()
-        self._http = httpx.AsyncClient(
-            base_url=base_url, timeout=timeouts(timeout_s), headers=headers, transport=transport
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._http.aclose()
 
     async def healthz(self) -> answers.Health:
         """Does the process run?"""
@@ -86,6 +52,26 @@ class AsyncLapelClient:
     async def model(self, *, prototypes: bool = False) -> answers.ModelAnswer:
         """The model's card; with `prototypes`, one vector per value."""
         return await self._ask(calls.model, prototypes=prototypes)
+
+    async def post_change(
+        self, model: Path | bytes, *, force: bool | None = None, token: str | None = None
+    ) -> answers.ModelChangeAnswer:
+        """Have another model answer, once the vectors of all garments are built.
+
+        Args:
+            model: the .onnx file or its bytes, which are held in memory.
+            force: switch although garments are left out.
+            token: the service's LAPEL_ADMIN_TOKEN, unless the client's headers have it.
+        """
+        return await self._ask(calls.post_change, model, force=force, token=token)
+
+    async def get_change(self, *, token: str | None = None) -> answers.ModelChangeAnswer:
+        """How far a change of models is."""
+        return await self._ask(calls.get_change, token=token)
+
+    async def delete_change(self, *, token: str | None = None) -> answers.ModelChangeAnswer:
+        """Give a change of models up, before the switch."""
+        return await self._ask(calls.delete_change, token=token)
 
     async def attributes(self) -> answers.AttributesAnswer:
         """What the model can tell apart, and the values."""
@@ -188,12 +174,15 @@ class AsyncLapelClient:
     async def put_garment(
         self,
         garment_id: str,
-        image: Image,
+        image: Image | Sequence[Image],
         *,
         metadata: Metadata | None = None,
         catalog: str | None = None,
     ) -> answers.GarmentAnswer:
-        """Store a garment or replace it; returns once it is on disk."""
+        """Store a garment or replace it; returns once it is on disk.
+
+        A list of images is all of the garment's, the main one first.
+        """
         return await self._ask(
             calls.put_garment, garment_id, image, metadata=metadata, catalog=catalog
         )
@@ -204,15 +193,19 @@ class AsyncLapelClient:
         """A garment's metadata, and what the model reads in its image."""
         return await self._ask(calls.get_garment, garment_id, catalog=catalog)
 
-    async def get_image(self, garment_id: str, *, catalog: str | None = None) -> StoredImage:
-        """The bytes that a garment was stored with."""
-        return await self._ask(calls.get_image, garment_id, catalog=catalog)
+    async def get_image(
+        self, garment_id: str, *, index: int | None = None, catalog: str | None = None
+    ) -> StoredImage:
+        """The bytes of one of a garment's images; the main one's when no index is given."""
+        return await self._ask(calls.get_image, garment_id, index=index, catalog=catalog)
 
     async def get_image_if_changed(
-        self, garment_id: str, etag: str, *, catalog: str | None = None
+        self, garment_id: str, etag: str, *, index: int | None = None, catalog: str | None = None
     ) -> StoredImage | None:
         """The same, or None while the image is still the one of that tag."""
-        return await self._ask(calls.get_image_if_changed, garment_id, etag, catalog=catalog)
+        return await self._ask(
+            calls.get_image_if_changed, garment_id, etag, index=index, catalog=catalog
+        )
 
     async def delete_garment(self, garment_id: str, *, catalog: str | None = None) -> None:
         """Remove a garment. After a lost connection, `NotFound` may mean that it is done."""
@@ -230,6 +223,7 @@ class AsyncLapelClient:
         currency: str | None = None,
         refetch: bool | None = None,
         delete_missing: bool | None = None,
+        images_per_product: int | None = None,
         catalog: str | None = None,
     ) -> answers.ImportAnswer:
         """Have a shop's feed imported; returns once the service has it on disk.
@@ -243,6 +237,7 @@ class AsyncLapelClient:
             currency: ISO 4217, of prices that name none.
             refetch: fetch every image again.
             delete_missing: in the end, delete garments of earlier imports that it does not have.
+            images_per_product: how many images of each product are stored.
             catalog: where the garments go.
         """
         return await self._ask(
@@ -252,6 +247,7 @@ class AsyncLapelClient:
             currency=currency,
             refetch=refetch,
             delete_missing=delete_missing,
+            images_per_product=images_per_product,
             catalog=catalog,
         )
 
@@ -298,8 +294,9 @@ class AsyncLapelClient:
             while piece.unanswered:
                 before = piece.unanswered
                 try:
-                    async for answer in self._exchange(piece, catalog):
-                        yield answer
+                    async with contextlib.aclosing(self._exchange(piece, catalog)) as answered:
+                        async for answer in answered:
+                            yield answer
                 except LapelError as error:
                     attempt = attempt if piece.unanswered == before else 1
                     pause = pause_s(error, attempt, self._retries)
@@ -310,35 +307,9 @@ class AsyncLapelClient:
 
     async def _exchange(
         self, piece: Piece, catalog: str | None
-    ) -> AsyncIterator[answers.BulkLineAnswer]:
-        try:
-            async with self._http.stream("POST", BULK, **piece.request(catalog)) as response:
-                if not response.is_success:
-                    await response.aread()
-                    raise calls.problem_of(response)
-                lines = Lines()
-                async for chunk in response.aiter_bytes():
-                    for line in lines.feed(chunk):
-                        yield piece.take(line)
-        except httpx.TransportError as exc:
-            raise unreachable(exc) from exc
+    ) -> AsyncGenerator[answers.BulkLineAnswer, None]:
+        received = self._received("POST", BULK, piece.request(catalog))
+        async with contextlib.aclosing(received) as lines:
+            async for line in lines:
+                yield piece.take(line)
         piece.require_all()
-
-    async def _ask(self, build: Callable[P, Call[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        call = await anyio.to_thread.run_sync(functools.partial(build, *args, **kwargs))
-        attempt = 1
-        while True:
-            try:
-                return call.answer(await self._request(call))
-            except LapelError as error:
-                pause = pause_s(error, attempt, self._retries)
-                if pause is None or not call.may_repeat(error):
-                    raise
-            await anyio.sleep(pause)
-            attempt += 1
-
-    async def _request(self, call: Call[T]) -> httpx.Response:
-        try:
-            return await self._http.request(call.method, call.path, **call.options)
-        except httpx.TransportError as exc:
-            raise unreachable(exc) from exc

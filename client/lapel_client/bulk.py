@@ -5,14 +5,15 @@ once its answers fill a buffer; so an upload goes out in pieces. A line's answer
 disk. When a connection is lost, the lines without an answer are sent again and no others.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import JsonValue
 
 from lapel_client.answers import BulkLineAnswer
-from lapel_client.calls import line_of, parse
+from lapel_client.call import parse
+from lapel_client.calls import line_of
 from lapel_client.errors import UnexpectedAnswer, Unreachable
 from lapel_client.images import Image
 
@@ -28,12 +29,13 @@ class NewGarment:
 
     Attributes:
         id: replaces the garment of that id.
-        image: bytes, a file, another garment or an address.
+        image: bytes, a file, another garment or an address; a list of them for several images,
+            the main one first.
         metadata: any JSON object.
     """
 
     id: str
-    image: Image
+    image: Image | Sequence[Image]
     metadata: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
@@ -86,21 +88,6 @@ class Piece:
         """
         if self.unanswered:
             raise Unreachable(f"the answer ended with {self.unanswered} lines unanswered")
-
-
-class Lines:
-    """Cuts arriving bytes at newlines.
-
-    httpx would also cut at U+2028 and its like, which JSON texts, and garment ids, may hold.
-    """
-
-    def __init__(self) -> None:
-        self._begun = b""
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that `chunk` completes."""
-        *ended, self._begun = (self._begun + chunk).split(b"\n")
-        return ended
 
 
 def pieces(garments: Iterable[NewGarment]) -> Iterator[Piece]:

@@ -1,35 +1,32 @@
-"""Every operation of the service as one function: arguments in, the HTTP request out.
+"""Operations of the service, each as one function: arguments in, the HTTP request out.
 
 Both clients send what is built here, so that a request is written down once. What is None is not
-sent, and the service's own default holds.
+sent, and the service's own default holds. Evidence and screens have modules of their own.
 """
 
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TypeVar, cast
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 
 from lapel_client import answers
-from lapel_client.errors import LapelError, ProblemError, UnexpectedAnswer, problem_error
+from lapel_client.call import Call, given, names_of, parse, reads
 from lapel_client.images import Document, Image, reference
-from lapel_client.retries import retry_after_s
 
-T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
+
+CHANGE = "/v1/model/change"
 
 Attributes = Mapping[str, float] | Sequence[str]
 """Weights by name, or names that all weigh 1."""
 Metadata = Mapping[str, JsonValue]
-
-NOTHING_BEGUN = frozenset(("overloaded", "shutting_down"))
-"""Codes of refusals at the door; a balancer's 502 or 504 leaves open what the service did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,79 +52,14 @@ class StoredImage:
     etag: str
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
-    """A request, and how its answer is read.
-
-    Attributes:
-        once: carried out twice it would do its work twice.
-    """
-
-    method: str
-    path: str
-    read: Callable[[httpx.Response], T]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    once: bool = False
-
-    def answer(self, response: httpx.Response) -> T:
-        """What the service answered.
-
-        Raises:
-            ProblemError: it refused.
-            UnexpectedAnswer: the answer is not of the documented shape.
-        """
-        if not (response.is_success or response.status_code == HTTPStatus.NOT_MODIFIED):
-            raise problem_of(response)
-        return self.read(response)
-
-    def may_repeat(self, error: LapelError) -> bool:
-        """May it be sent again after this failure, if the failure is one that passes?"""
-        if not self.once:
-            return True
-        if isinstance(error, ProblemError):
-            return error.code in NOTHING_BEGUN
-        return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
-
-
-def problem_of(response: httpx.Response) -> ProblemError:
-    """The error that an answer which has been read stands for.
-
-    What comes from a balancer in between is no problem document; it gets a code of its status.
-    """
-    wait_s = retry_after_s(response.headers.get("retry-after"))
-    try:
-        return problem_error(answers.Problem.model_validate_json(response.content), wait_s)
-    except ValidationError:
-        problem = answers.Problem(
-            type="about:blank",
-            title=response.reason_phrase or "HTTP error",
-            status=response.status_code,
-            detail=response.text[:200] or response.reason_phrase,
-            code=f"http_{response.status_code}",
-        )
-        return problem_error(problem, wait_s)
-
-
-def parse(content: bytes, model: type[M]) -> M:
-    """A JSON document of the given model.
-
-    Raises:
-        UnexpectedAnswer: it is another.
-    """
-    try:
-        return model.model_validate_json(content)
-    except ValidationError as exc:
-        raise UnexpectedAnswer(f"this is no {model.__name__}: {exc}") from exc
-
-
 def healthz() -> Call[answers.Health]:
     """Does the process run?"""
-    return Call("GET", "/healthz", _as(answers.Health))
+    return Call("GET", "/healthz", reads(answers.Health))
 
 
 def readyz() -> Call[answers.Readiness]:
     """Can the service answer?"""
-    return Call("GET", "/readyz", _as(answers.Readiness))
+    return Call("GET", "/readyz", reads(answers.Readiness))
 
 
 def metrics() -> Call[str]:
@@ -138,12 +70,40 @@ def metrics() -> Call[str]:
 def model(*, prototypes: bool = False) -> Call[answers.ModelAnswer]:
     """The model's card."""
     params = {"include": "prototypes"} if prototypes else {}
-    return Call("GET", "/v1/model", _as(answers.ModelAnswer), {"params": params})
+    return Call("GET", "/v1/model", reads(answers.ModelAnswer), {"params": params})
+
+
+def post_change(
+    model: Path | bytes, *, force: bool | None = None, token: str | None = None
+) -> Call[answers.ModelChangeAnswer]:
+    """Change the model; the same file again changes `force` alone.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    options = {
+        "content": model.read_bytes() if isinstance(model, Path) else bytes(model),
+        "params": given(force=force),
+        "headers": {"Content-Type": "application/octet-stream"} | _authorization(token),
+    }
+    return Call("POST", CHANGE, reads(answers.ModelChangeAnswer), options)
+
+
+def get_change(*, token: str | None = None) -> Call[answers.ModelChangeAnswer]:
+    """How far a change of models is."""
+    options = {"headers": _authorization(token)}
+    return Call("GET", CHANGE, reads(answers.ModelChangeAnswer), options)
+
+
+def delete_change(*, token: str | None = None) -> Call[answers.ModelChangeAnswer]:
+    """Give a change of models up."""
+    options = {"headers": _authorization(token)}
+    return Call("DELETE", CHANGE, reads(answers.ModelChangeAnswer), options)
 
 
 def attributes() -> Call[answers.AttributesAnswer]:
     """Attributes and their values."""
-    return Call("GET", "/v1/attributes", _as(answers.AttributesAnswer))
+    return Call("GET", "/v1/attributes", reads(answers.AttributesAnswer))
 
 
 def embeddings(
@@ -154,9 +114,9 @@ def embeddings(
     catalog: str | None = None,
 ) -> Call[answers.EmbeddingsAnswer]:
     """Vectors of images."""
-    body = _given(
+    body = given(
         images=[reference(image) for image in images],
-        attributes=_names(attributes),
+        attributes=names_of(attributes),
         include=["attention"] if attention else None,
     )
     return _post("/v1/embeddings", answers.EmbeddingsAnswer, body, catalog)
@@ -170,7 +130,7 @@ def compare(
     catalog: str | None = None,
 ) -> Call[answers.CompareAnswer]:
     """Two images, attribute by attribute."""
-    body = _given(a=reference(a), b=reference(b), attributes=_names(attributes))
+    body = given(a=reference(a), b=reference(b), attributes=names_of(attributes))
     return _post("/v1/compare", answers.CompareAnswer, body, catalog)
 
 
@@ -182,7 +142,7 @@ def compare_batch(
 ) -> Call[answers.CompareBatchAnswer]:
     """Many pairs."""
     written = [{"a": reference(a), "b": reference(b)} for a, b in pairs]
-    body = _given(pairs=written, attributes=_names(attributes))
+    body = given(pairs=written, attributes=names_of(attributes))
     return _post("/v1/compare/batch", answers.CompareBatchAnswer, body, catalog)
 
 
@@ -199,7 +159,7 @@ def search(
     catalog: str | None = None,
 ) -> Call[answers.SearchAnswer]:
     """Garments like an image, or with these values."""
-    body = _given(
+    body = given(
         query=_query(image, values, replace),
         attributes=_weights(attributes),
         where=where,
@@ -221,7 +181,7 @@ def rerank(
     catalog: str | None = None,
 ) -> Call[answers.RerankAnswer]:
     """A list of garments and images in the order of an image's attributes."""
-    body = _given(
+    body = given(
         query=_query(image, values, replace),
         items=[_item(item) for item in items],
         attributes=_weights(attributes),
@@ -232,64 +192,67 @@ def rerank(
 
 def catalogs() -> Call[answers.CatalogList]:
     """Every catalog that holds a garment."""
-    return Call("GET", "/v1/catalogs", _as(answers.CatalogList))
+    return Call("GET", "/v1/catalogs", reads(answers.CatalogList))
 
 
 def list_garments(
     *, cursor: str | None = None, limit: int | None = None, catalog: str | None = None
 ) -> Call[answers.GarmentList]:
     """One page of a catalog."""
-    params = _given(cursor=cursor, limit=limit, catalog=catalog)
-    return Call("GET", "/v1/garments", _as(answers.GarmentList), {"params": params})
+    params = given(cursor=cursor, limit=limit, catalog=catalog)
+    return Call("GET", "/v1/garments", reads(answers.GarmentList), {"params": params})
 
 
 def put_garment(
     garment_id: str,
-    image: Image,
+    image: Image | Sequence[Image],
     *,
     metadata: Metadata | None = None,
     catalog: str | None = None,
 ) -> Call[answers.GarmentAnswer]:
     """Store a garment, or replace it."""
-    body = _given(image=reference(image), metadata=metadata)
-    options = {"json": body, "params": _given(catalog=catalog)}
-    return Call("PUT", _place(garment_id), _as(answers.GarmentAnswer), options)
+    body = _image_or_images(image) | given(metadata=metadata)
+    options = {"json": body, "params": given(catalog=catalog)}
+    return Call("PUT", _place(garment_id), reads(answers.GarmentAnswer), options)
 
 
 def get_garment(garment_id: str, *, catalog: str | None = None) -> Call[answers.GarmentAnswer]:
     """Look a garment up."""
-    options = {"params": _given(catalog=catalog)}
-    return Call("GET", _place(garment_id), _as(answers.GarmentAnswer), options)
+    options = {"params": given(catalog=catalog)}
+    return Call("GET", _place(garment_id), reads(answers.GarmentAnswer), options)
 
 
-def get_image(garment_id: str, *, catalog: str | None = None) -> Call[StoredImage]:
-    """A garment's image."""
-    options = {"params": _given(catalog=catalog)}
+def get_image(
+    garment_id: str, *, index: int | None = None, catalog: str | None = None
+) -> Call[StoredImage]:
+    """One of a garment's images."""
+    options = {"params": given(index=index, catalog=catalog)}
     return Call("GET", f"{_place(garment_id)}/image", _image, options)
 
 
 def get_image_if_changed(
-    garment_id: str, etag: str, *, catalog: str | None = None
+    garment_id: str, etag: str, *, index: int | None = None, catalog: str | None = None
 ) -> Call[StoredImage | None]:
-    """A garment's image, unless it is still the one of that tag."""
+    """One of a garment's images, unless it is still the one of that tag."""
 
     def read(response: httpx.Response) -> StoredImage | None:
         return None if response.status_code == HTTPStatus.NOT_MODIFIED else _image(response)
 
-    options = {"params": _given(catalog=catalog), "headers": {"If-None-Match": etag}}
+    params = given(index=index, catalog=catalog)
+    options = {"params": params, "headers": {"If-None-Match": etag}}
     return Call("GET", f"{_place(garment_id)}/image", read, options)
 
 
 def delete_garment(garment_id: str, *, catalog: str | None = None) -> Call[None]:
     """Remove a garment."""
-    options = {"params": _given(catalog=catalog)}
+    options = {"params": given(catalog=catalog)}
     return Call("DELETE", _place(garment_id), lambda response: None, options)
 
 
 def list_imports(*, limit: int | None = None) -> Call[answers.ImportList]:
     """Imports, newest first."""
-    options = {"params": _given(limit=limit)}
-    return Call("GET", "/v1/imports", _as(answers.ImportList), options)
+    options = {"params": given(limit=limit)}
+    return Call("GET", "/v1/imports", reads(answers.ImportList), options)
 
 
 def post_import(
@@ -299,6 +262,7 @@ def post_import(
     currency: str | None = None,
     refetch: bool | None = None,
     delete_missing: bool | None = None,
+    images_per_product: int | None = None,
     catalog: str | None = None,
 ) -> Call[answers.ImportAnswer]:
     """Import a shop's feed.
@@ -311,20 +275,25 @@ def post_import(
         raise TypeError(
             f"give feed or url, one of them; got {'neither' if url is None else 'both'}"
         )
-    wanted = _given(currency=currency, refetch=refetch, delete_missing=delete_missing)
+    wanted = given(
+        currency=currency,
+        refetch=refetch,
+        delete_missing=delete_missing,
+        images_per_product=images_per_product,
+    )
     body = {"json": {"url": url} | wanted} if feed is None else _form(feed, wanted)
-    options = body | {"params": _given(catalog=catalog)}
-    return Call("POST", "/v1/imports", _as(answers.ImportAnswer), options, once=True)
+    options = body | {"params": given(catalog=catalog)}
+    return Call("POST", "/v1/imports", reads(answers.ImportAnswer), options, once=True)
 
 
 def get_import(import_id: str) -> Call[answers.ImportAnswer]:
     """How far an import is."""
-    return Call("GET", _import_place(import_id), _as(answers.ImportAnswer))
+    return Call("GET", _import_place(import_id), reads(answers.ImportAnswer))
 
 
 def delete_import(import_id: str) -> Call[answers.ImportAnswer]:
     """Cancel an import."""
-    return Call("DELETE", _import_place(import_id), _as(answers.ImportAnswer))
+    return Call("DELETE", _import_place(import_id), reads(answers.ImportAnswer))
 
 
 def get_errors(import_id: str) -> Call[list[answers.ImportFault]]:
@@ -333,11 +302,11 @@ def get_errors(import_id: str) -> Call[list[answers.ImportFault]]:
 
 
 def _post(path: str, model: type[M], body: Document, catalog: str | None) -> Call[M]:
-    return Call("POST", path, _as(model), {"json": body, "params": _given(catalog=catalog)})
+    return Call("POST", path, reads(model), {"json": body, "params": given(catalog=catalog)})
 
 
-def _as(model: type[M]) -> Callable[[httpx.Response], M]:
-    return lambda response: parse(response.content, model)
+def _authorization(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
 def _image(response: httpx.Response) -> StoredImage:
@@ -358,14 +327,6 @@ def _form(feed: Path | bytes, fields: Document) -> Document:
     return {"files": {"feed": ("feed", io.BytesIO(feed))}, "data": fields}
 
 
-def _given(**arguments: object) -> Document:
-    return {
-        name: dict(value) if isinstance(value, Mapping) else value
-        for name, value in arguments.items()
-        if value is not None
-    }
-
-
 def _place(garment_id: str) -> str:
     return f"/v1/garments/{quote(garment_id, safe='')}"
 
@@ -374,30 +335,30 @@ def _import_place(import_id: str) -> str:
     return f"/v1/imports/{quote(import_id, safe='')}"
 
 
-def _names(attributes: Sequence[str] | None) -> list[str] | None:
-    if attributes is None:
-        return None
-    return [attributes] if isinstance(attributes, str) else list(attributes)
-
-
 def _weights(attributes: Attributes | None) -> object:
     if isinstance(attributes, Mapping):
         return {name: float(weight) for name, weight in attributes.items()}
-    return _names(attributes)
+    return names_of(attributes)
 
 
 def _query(
     image: Image | None, values: Mapping[str, str] | None, replace: Mapping[str, str] | None
 ) -> Document:
     named = {} if image is None else reference(image)
-    return named | _given(values=values, replace=replace)
+    return named | given(values=values, replace=replace)
+
+
+def _image_or_images(given: Image | Sequence[Image]) -> Document:
+    if isinstance(given, list | tuple):
+        return {"images": [reference(image) for image in given]}
+    return {"image": reference(cast(Image, given))}
 
 
 def _item(item: str | NamedImage) -> object:
     return item if isinstance(item, str) else {"key": item.key, "image": reference(item.image)}
 
 
-def line_of(garment_id: str, image: Image, metadata: Metadata) -> bytes:
+def line_of(garment_id: str, image: Image | Sequence[Image], metadata: Metadata) -> bytes:
     """One line of a bulk upload."""
-    document = {"id": garment_id, "image": reference(image), "metadata": dict(metadata)}
+    document = {"id": garment_id, **_image_or_images(image), "metadata": dict(metadata)}
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode() + b"\n"

@@ -1,10 +1,11 @@
-"""Everything that a call can raise.
+"""Everything that a call can raise, and the reading of a notification.
 
 ```
 LapelError
   Unreachable         no answer: no connection, or it was lost
     TimedOut          none in time
   UnexpectedAnswer    an answer that this client cannot read
+  NotSigned           a notification that the service did not send
   ProblemError        the service said what is wrong; look at `code`
     NotFound          404
     Unavailable       429, 502, 503, 504: later it may work
@@ -33,6 +34,10 @@ class TimedOut(Unreachable):
 
 class UnexpectedAnswer(LapelError):
     """A success whose body is not of the documented shape."""
+
+
+class NotSigned(LapelError):
+    """A notification that was not signed with the service's secret."""
 
 
 class ProblemError(LapelError):

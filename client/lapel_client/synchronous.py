@@ -1,30 +1,24 @@
 """The client for ordinary code.
 
-Requests are built in `calls`; here they are sent, and sent again.
+Requests are built in `calls`, and sent by `synchronous_sending`.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
-
-import httpx
 
 from lapel_client import answers, calls
 from lapel_client.bulk import PATH as BULK
-from lapel_client.bulk import Lines, NewGarment, Piece, pieces
-from lapel_client.calls import Attributes, Call, Metadata, NamedImage, StoredImage
+from lapel_client.bulk import NewGarment, Piece, pieces
+from lapel_client.calls import Attributes, Metadata, NamedImage, StoredImage
 from lapel_client.errors import LapelError
 from lapel_client.images import Image
-from lapel_client.retries import Retries
-from lapel_client.sending import pause_s, timeouts, unreachable
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from lapel_client.sending import pause_s
+from lapel_client.synchronous_evidence import EvidenceMethods
+from lapel_client.synchronous_screens import ScreenMethods
 
 
-class LapelClient:
+class LapelClient(EvidenceMethods, ScreenMethods):
     """A Lapel service, and its operations as methods.
 
     Use it as a context manager, or call `close` at the end. Threads may share it.
@@ -39,35 +33,6 @@ class LapelClient:
     Raises:
         LapelError: every method, in one of its kinds.
     """
-
-    def __init__(
-        self,
-        base_url: str = "http://127.0.0.1:8000",
-        *,
-        timeout_s: float = 30.0,
-        headers: Mapping[str, str] | None = None,
-        retries: Retries | None = None,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self._retries = retries or Retries()
-        self._http = httpx.Client(
-            base_url=base_url, timeout=timeouts(timeout_s), headers=headers, transport=transport
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._http.close()
 
     def healthz(self) -> answers.Health:
         """Does the process run?"""
@@ -84,6 +49,26 @@ class LapelClient:
     def model(self, *, prototypes: bool = False) -> answers.ModelAnswer:
         """The model's card; with `prototypes`, one vector per value."""
         return self._ask(calls.model, prototypes=prototypes)
+
+    def post_change(
+        self, model: Path | bytes, *, force: bool | None = None, token: str | None = None
+    ) -> answers.ModelChangeAnswer:
+        """Have another model answer, once the vectors of all garments are built.
+
+        Args:
+            model: the .onnx file or its bytes, which are held in memory.
+            force: switch although garments are left out.
+            token: the service's LAPEL_ADMIN_TOKEN, unless the client's headers have it.
+        """
+        return self._ask(calls.post_change, model, force=force, token=token)
+
+    def get_change(self, *, token: str | None = None) -> answers.ModelChangeAnswer:
+        """How far a change of models is."""
+        return self._ask(calls.get_change, token=token)
+
+    def delete_change(self, *, token: str | None = None) -> answers.ModelChangeAnswer:
+        """Give a change of models up, before the switch."""
+        return self._ask(calls.delete_change, token=token)
 
     def attributes(self) -> answers.AttributesAnswer:
         """What the model can tell apart, and the values."""
@@ -186,27 +171,32 @@ class LapelClient:
     def put_garment(
         self,
         garment_id: str,
-        image: Image,
+        image: Image | Sequence[Image],
         *,
         metadata: Metadata | None = None,
         catalog: str | None = None,
     ) -> answers.GarmentAnswer:
-        """Store a garment or replace it; returns once it is on disk."""
+        """Store a garment or replace it; returns once it is on disk.
+
+        A list of images is all of the garment's, the main one first.
+        """
         return self._ask(calls.put_garment, garment_id, image, metadata=metadata, catalog=catalog)
 
     def get_garment(self, garment_id: str, *, catalog: str | None = None) -> answers.GarmentAnswer:
         """A garment's metadata, and what the model reads in its image."""
         return self._ask(calls.get_garment, garment_id, catalog=catalog)
 
-    def get_image(self, garment_id: str, *, catalog: str | None = None) -> StoredImage:
-        """The bytes that a garment was stored with."""
-        return self._ask(calls.get_image, garment_id, catalog=catalog)
+    def get_image(
+        self, garment_id: str, *, index: int | None = None, catalog: str | None = None
+    ) -> StoredImage:
+        """The bytes of one of a garment's images; the main one's when no index is given."""
+        return self._ask(calls.get_image, garment_id, index=index, catalog=catalog)
 
     def get_image_if_changed(
-        self, garment_id: str, etag: str, *, catalog: str | None = None
+        self, garment_id: str, etag: str, *, index: int | None = None, catalog: str | None = None
     ) -> StoredImage | None:
         """The same, or None while the image is still the one of that tag."""
-        return self._ask(calls.get_image_if_changed, garment_id, etag, catalog=catalog)
+        return self._ask(calls.get_image_if_changed, garment_id, etag, index=index, catalog=catalog)
 
     def delete_garment(self, garment_id: str, *, catalog: str | None = None) -> None:
         """Remove a garment. After a lost connection, `NotFound` may mean that it is done."""
@@ -224,6 +214,7 @@ class LapelClient:
         currency: str | None = None,
         refetch: bool | None = None,
         delete_missing: bool | None = None,
+        images_per_product: int | None = None,
         catalog: str | None = None,
     ) -> answers.ImportAnswer:
         """Have a shop's feed imported; returns once the service has it on disk.
@@ -237,6 +228,7 @@ class LapelClient:
             currency: ISO 4217, of prices that name none.
             refetch: fetch every image again.
             delete_missing: in the end, delete garments of earlier imports that it does not have.
+            images_per_product: how many images of each product are stored.
             catalog: where the garments go.
         """
         return self._ask(
@@ -246,6 +238,7 @@ class LapelClient:
             currency=currency,
             refetch=refetch,
             delete_missing=delete_missing,
+            images_per_product=images_per_product,
             catalog=catalog,
         )
 
@@ -300,34 +293,6 @@ class LapelClient:
                     attempt += 1
 
     def _exchange(self, piece: Piece, catalog: str | None) -> Iterator[answers.BulkLineAnswer]:
-        try:
-            with self._http.stream("POST", BULK, **piece.request(catalog)) as response:
-                if not response.is_success:
-                    response.read()
-                    raise calls.problem_of(response)
-                lines = Lines()
-                for chunk in response.iter_bytes():
-                    for line in lines.feed(chunk):
-                        yield piece.take(line)
-        except httpx.TransportError as exc:
-            raise unreachable(exc) from exc
+        for line in self._received("POST", BULK, piece.request(catalog)):
+            yield piece.take(line)
         piece.require_all()
-
-    def _ask(self, build: Callable[P, Call[T]], *args: P.args, **kwargs: P.kwargs) -> T:
-        call = build(*args, **kwargs)
-        attempt = 1
-        while True:
-            try:
-                return call.answer(self._request(call))
-            except LapelError as error:
-                pause = pause_s(error, attempt, self._retries)
-                if pause is None or not call.may_repeat(error):
-                    raise
-            time.sleep(pause)
-            attempt += 1
-
-    def _request(self, call: Call[T]) -> httpx.Response:
-        try:
-            return self._http.request(call.method, call.path, **call.options)
-        except httpx.TransportError as exc:
-            raise unreachable(exc) from exc

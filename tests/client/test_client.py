@@ -106,6 +106,21 @@ def test_a_picture_is_fetched_again_only_when_it_changed(lapel: Any, photo: Phot
     assert again.content == photo(2)
 
 
+def test_several_images_are_stored_in_order_and_found_by_each(lapel: Any, photo: Photo):
+    catalog = f"several-{type(lapel).__name__.lower()}"
+    stored = lapel.put_garment("two", [photo(1), photo(2)], catalog=catalog)
+    new = [NewGarment("three", (photo(3), StoredGarment("two"), photo(4)))]
+    (answer,) = lapel.bulk(new, catalog=catalog)
+    assert (len(stored.images), answer.status) == (2, "created")
+    for garment, index, number in [("two", 0, 1), ("two", 1, 2), ("three", 1, 1), ("three", 2, 4)]:
+        picture = lapel.get_image(garment, index=index, catalog=catalog)
+        assert picture.content == photo(number)
+        same = lapel.get_image_if_changed(garment, picture.etag, index=index, catalog=catalog)
+        assert same is None
+    hits = lapel.search(photo(4), catalog=catalog).hits
+    assert (hits[0].id, hits[0].image_index) == ("three", 2)
+
+
 def test_many_are_stored_in_pieces_and_a_bad_one_fails_alone(
     lapel: Any, photo: Photo, monkeypatch: pytest.MonkeyPatch
 ):

@@ -13,10 +13,12 @@ import httpx
 import pytest
 from lapel_client import (
     AsyncLapelClient,
+    CatalogPart,
     ImageUrl,
     LapelClient,
     NamedImage,
     NewGarment,
+    Policy,
     StoredGarment,
     answers,
 )
@@ -30,6 +32,9 @@ REFERENCE = "#/components/schemas/"
 CALLED_BY_OTHERS = re.compile(r"^/v1/webhooks/")
 # Sent as a plain text instead, which the schema allows beside it; and in the body instead.
 OTHERWISE_SENT = {"RerankItem.id", "POST /v1/embeddings include"}
+
+
+WITH_FIELDS = {"application/json", "application/x-ndjson"}
 
 
 def operations() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
@@ -73,6 +78,15 @@ def test_a_field_that_becomes_optional_or_new_changes_the_answers(
     assert "    metadata: dict[str, JsonValue] = Field(default_factory=dict)\n" in text
 
 
+def test_a_field_called_as_a_method_of_all_models_gets_a_name_of_its_own(
+    generate: Callable[[dict[str, Any]], str],
+):
+    assert '    copy_: FindingCopy | None = Field(alias="copy")\n' in generate(CONTRACT)
+    changed = json.loads(json.dumps(CONTRACT))
+    changed["components"]["schemas"]["ScreenFinding"]["required"].remove("copy")
+    assert 'copy_: FindingCopy | None = Field(default=None, alias="copy")\n' in generate(changed)
+
+
 @pytest.mark.parametrize("name", [name for name, *_ in operations()])
 def test_every_operation_has_a_method_in_both_clients(name: str):
     ours, theirs = (getattr(cls, name, None) for cls in (LapelClient, AsyncLapelClient))
@@ -84,8 +98,10 @@ def test_every_operation_has_a_method_in_both_clients(name: str):
 
 def test_both_clients_have_the_same_methods_with_the_same_arguments():
     closing = {"close", "aclose"}
-    methods = {n: m for n, m in vars(LapelClient).items() if n[0] != "_" and n not in closing}
-    others = {n: m for n, m in vars(AsyncLapelClient).items() if n[0] != "_" and n not in closing}
+    methods, others = (
+        {n: m for n, m in inspect.getmembers(cls, callable) if n[0] != "_" and n not in closing}
+        for cls in (LapelClient, AsyncLapelClient)
+    )
     assert methods.keys() == others.keys()
     for name, method in methods.items():
         ours, theirs = inspect.signature(method), inspect.signature(others[name])
@@ -104,6 +120,61 @@ class Recorder(httpx.BaseTransport):
         return httpx.Response(404, request=request)
 
 
+POLICY = Policy(
+    name="strict", attributes={"collar": 1}, max_chance=0.01, min_points=4, min_probability=0.9
+)
+
+
+def on_evidence(client: LapelClient) -> list[Callable[[], Any]]:
+    """Each operation on evidence with every argument."""
+    return [
+        lambda: client.post_evidence(
+            StoredGarment("one"),
+            b"bytes",
+            name_a="A",
+            name_b="B",
+            attributes=["collar"],
+            policy=POLICY,
+            attention="grid",
+            catalog="shop",
+        ),
+        lambda: client.list_evidence(cursor="c", limit=5),
+        lambda: list(client.evidence(page=5)),
+        lambda: client.get_evidence("one", attention="overlay"),
+        lambda: client.delete_evidence("one"),
+        lambda: client.verify_evidence("one"),
+        lambda: client.report_evidence("one", format="pdf", paper="letter"),
+    ]
+
+
+def on_screens(client: LapelClient) -> list[Callable[[], Any]]:
+    """Each operation on screens with every argument, and both sides in all their forms."""
+    both: dict[str, Any] = {"attributes": ["collar"], "policy": POLICY, "limit_per_design": 5}
+    part = CatalogPart("shop", {"brand": "Example"})
+    return [
+        lambda: client.post_screen(
+            "ours",
+            part,
+            max_false_accusation_rate=0.01,
+            watch=True,
+            notify="https://example.com/hook",
+            background=True,
+            **both,
+        ),
+        lambda: client.post_screen("ours", StoredGarment("one", "shop"), max_false_findings=2),
+        lambda: list(client.screen("ours", part, max_false_findings=2, **both)),
+        lambda: list(
+            client.screen([b"bytes", StoredGarment("one", "shop")], part, max_false_findings=2)
+        ),
+        lambda: list(client.screen(b"bytes", part, max_false_accusation_rate=0.01)),
+        lambda: client.list_screens(limit=5),
+        lambda: client.get_screen("one"),
+        lambda: client.delete_screen("one"),
+        lambda: client.get_findings("one", limit=5, offset=5),
+        lambda: list(client.findings("one")),
+    ]
+
+
 def everything(client: LapelClient) -> None:
     """Each operation with every argument, in all its forms."""
     catalog = "shop"
@@ -119,7 +190,7 @@ def everything(client: LapelClient) -> None:
         lambda: client.embeddings(images, attributes=["collar"], attention=True, catalog=catalog),
         lambda: client.list_garments(cursor="c", limit=5, catalog=catalog),
         lambda: client.get_garment("one", catalog=catalog),
-        lambda: client.get_image("one", catalog=catalog),
+        lambda: client.get_image("one", index=1, catalog=catalog),
         lambda: client.delete_garment("one", catalog=catalog),
         lambda: client.compare(images[0], images[1], attributes=["collar"], catalog=catalog),
         lambda: client.compare_batch(
@@ -148,11 +219,25 @@ def everything(client: LapelClient) -> None:
         lambda: client.delete_import("one"),
         lambda: client.get_errors("one"),
     ]
-    options = {"currency": "EUR", "refetch": True, "delete_missing": False, "catalog": catalog}
+    asked += on_evidence(client)
+    asked += on_screens(client)
+    asked += [
+        lambda: client.post_change(b"onnx", force=True, token="secret"),
+        lambda: client.get_change(token="secret"),
+        lambda: client.delete_change(token="secret"),
+    ]
+    options = {
+        "currency": "EUR",
+        "refetch": True,
+        "delete_missing": False,
+        "images_per_product": 2,
+        "catalog": catalog,
+    }
     asked.append(lambda: client.post_import(b"id,title", **options))
     asked.append(lambda: client.post_import(url="https://example.com/feed.xml", **options))
     for image in images:
         asked.append(lambda image=image: client.search(image))
+    for image in (*images, images):
         asked.append(
             lambda image=image: client.put_garment("one", image, metadata={"a": 1}, catalog=catalog)
         )
@@ -259,6 +344,7 @@ def test_a_feed_goes_as_a_form_of_the_fields_that_the_contract_has(sent):
         "currency": b"EUR",
         "refetch": b"true",
         "delete_missing": b"false",
+        "images_per_product": b"2",
     }
 
 
@@ -268,7 +354,7 @@ def test_every_field_of_every_request_can_be_sent_and_no_other_is(sent):
         described = operation.get("requestBody", {}).get("content", {})
         kind = request.headers.get("content-type", "").partition(";")[0]
         assert kind in described or (not kind and not described)
-        if kind and kind != "multipart/form-data":
+        if kind in WITH_FIELDS:
             schema = described[kind]["schema"]
             known |= set(known_fields(schema))
             given |= set(fields(schema, json.loads(request.content)))

@@ -126,7 +126,12 @@ IMPORT = {
     "id": "one",
     "state": "waiting",
     "catalog": "default",
-    "options": {"currency": None, "delete_missing": False, "refetch": False},
+    "options": {
+        "currency": None,
+        "delete_missing": False,
+        "images_per_product": 1,
+        "refetch": False,
+    },
     "format": "google-text",
     "progress": 0,
     "counts": dict.fromkeys(
