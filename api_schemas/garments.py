@@ -1,8 +1,8 @@
 """Garments in catalogs."""
 
-from typing import Literal
+from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, Field, RootModel
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from api_schemas.attributes import ValueReading
 from api_schemas.bases import AnswerModel, GarmentId, Metadata, RequestModel, examples
@@ -10,6 +10,9 @@ from api_schemas.images import ImageReference
 from api_schemas.problems import Problem
 
 MAX_PAGE = 500
+MAX_IMAGES = 8
+"""Of one garment."""
+_ONE_OR_SEVERAL: dict[str, Any] = {"oneOf": [{"required": ["image"]}, {"required": ["images"]}]}
 
 _SHA256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 _GARMENT = {
@@ -17,18 +20,50 @@ _GARMENT = {
     "catalog": "default",
     "metadata": {"brand": "Example", "price": 59.5, "in_stock": True},
     "image_sha256": _SHA256,
+    "images": [_SHA256],
     "updated_at": "2025-01-31T12:00:00.000000Z",
 }
-_METADATA = {"brand": "Example", "price": 59.5, "in_stock": True, "size": ["S", "M"]}
+_METADATA: dict[str, Any] = {
+    "brand": "Example",
+    "price": 59.5,
+    "in_stock": True,
+    "size": ["S", "M"],
+}
 
 
 class GarmentRequest(RequestModel):
-    """JSON body of PUT /v1/garments/{id}."""
+    """JSON body of PUT /v1/garments/{id}: one image, or several in order."""
 
-    model_config = examples({"image": {"base64": "iVBORw0KGgo..."}, "metadata": _METADATA})
+    model_config = ConfigDict(
+        json_schema_extra={
+            **_ONE_OR_SEVERAL,
+            "examples": [
+                {"image": {"base64": "iVBORw0KGgo..."}, "metadata": _METADATA},
+                {"images": [{"base64": "iVBORw0KGgo..."}, {"base64": "iVBORw0KGgo..."}]},
+            ],
+        }
+    )
 
-    image: ImageReference
+    image: ImageReference | None = None
+    images: list[ImageReference] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_IMAGES,
+        description="in place of `image`; the first is the main one",
+    )
     metadata: Metadata = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _image_or_images(self) -> Self:
+        if (self.image is None) == (self.images is None):
+            got = "none" if self.image is None else "both"
+            raise ValueError(f"give exactly one of image, images; got {got}")
+        return self
+
+    @property
+    def all_images(self) -> list[ImageReference]:
+        """The main one first."""
+        return [self.image] if self.image is not None else list(self.images or ())
 
 
 class MetadataField(RootModel[Metadata]):
@@ -40,11 +75,16 @@ class MetadataField(RootModel[Metadata]):
 class BulkLine(GarmentRequest):
     """One line of POST /v1/garments/bulk."""
 
-    model_config = examples(
-        {
-            "id": "shirt-17",
-            "image": {"base64": "iVBORw0KGgo..."},
-            "metadata": _METADATA,
+    model_config = ConfigDict(
+        json_schema_extra={
+            **_ONE_OR_SEVERAL,
+            "examples": [
+                {
+                    "id": "shirt-17",
+                    "image": {"base64": "iVBORw0KGgo..."},
+                    "metadata": _METADATA,
+                }
+            ],
         }
     )
 
@@ -68,7 +108,8 @@ class GarmentSummary(AnswerModel):
     id: str
     catalog: str
     metadata: Metadata
-    image_sha256: str
+    image_sha256: str = Field(description="of the main image")
+    images: list[str] = Field(description="sha256 of all images, the main one first")
     updated_at: str = Field(description="ISO 8601, UTC")
 
 

@@ -18,10 +18,20 @@ class Health(AnswerModel):
 class Readiness(AnswerModel):
     """Answer of GET /readyz: the model is loaded and the catalog answers."""
 
-    model_config = examples({"status": "ready", "garments": 300, "stale_garments": 0})
+    model_config = examples(
+        {
+            "status": "ready",
+            "garments": 204,
+            "stale_garments": 0,
+            "model": "56cd0b00936140de",
+            "fault": None,
+        }
+    )
 
     status: Literal["ready"] = "ready"
     garments: int
     stale_garments: int = Field(
         description="embedded by another model file: kept, not searched until `lapel reindex`"
     )
+    model: str = Field(description="fingerprint of the model that answers")
+    fault: str | None = Field(description="why the store's model cannot be opened")

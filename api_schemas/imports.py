@@ -5,15 +5,21 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from api_schemas.bases import AnswerModel, RequestModel, examples
+from api_schemas.garments import MAX_IMAGES
+from api_schemas.images import MAX_URL_LENGTH
 
-MAX_URL_CHARS = 4096
 CURRENCY_PATTERN = r"^[A-Z]{3}$"
 
 _IMPORT = {
     "id": "20250131T120000-5f1c4c1e",
     "state": "running",
     "catalog": "default",
-    "options": {"currency": "EUR", "refetch": False, "delete_missing": False},
+    "options": {
+        "currency": "EUR",
+        "refetch": False,
+        "delete_missing": False,
+        "images_per_product": 1,
+    },
     "format": "shopify-csv",
     "progress": 0.42,
     "counts": {
@@ -47,13 +53,16 @@ class ImportRequest(RequestModel):
     )
 
     url: str = Field(
-        min_length=1, max_length=MAX_URL_CHARS, description="of the feed; http or https"
+        min_length=1, max_length=MAX_URL_LENGTH, description="of the feed; http or https"
     )
     currency: Currency | None = None
     refetch: bool = Field(default=False, description="fetch every image again")
     delete_missing: bool = Field(
         default=False,
         description="in the end, delete garments of earlier imports that the feed does not have",
+    )
+    images_per_product: int = Field(
+        default=1, ge=1, le=MAX_IMAGES, description="how many images of each product are stored"
     )
 
 
@@ -63,14 +72,15 @@ class ImportOptions(AnswerModel):
     currency: str | None
     refetch: bool
     delete_missing: bool
+    images_per_product: int
 
 
 class ImportCounts(AnswerModel):
     """What became of the garments so far."""
 
     created: int
-    replaced: int = Field(description="stored with a new image")
-    updated: int = Field(description="new metadata, the image as it was")
+    replaced: int = Field(description="stored with other images")
+    updated: int = Field(description="new metadata, the images as they were")
     unchanged: int
     failed: int = Field(description="not stored; rows that cannot be read included")
     deleted: int

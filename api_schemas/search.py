@@ -1,7 +1,8 @@
 """Searching a catalog by attributes.
 
-The score is the weighted mean of the similarities; an attribute that a garment does not show
-counts as -1 in it and is null in the hit.
+A garment counts as that of its images whose score is the greatest. The score is the weighted mean
+of the similarities; an attribute that the image does not show counts as -1 in it and is null in
+the hit.
 """
 
 from pydantic import Field, JsonValue
@@ -62,6 +63,9 @@ class SearchHit(AnswerModel):
         description="similarity for each attribute asked for; null where not visible"
     )
     metadata: Metadata
+    image_index: int = Field(
+        description="which of its images is meant, the most similar one; 0 is the main one"
+    )
 
 
 class SearchAnswer(AnswerModel):
@@ -75,6 +79,7 @@ class SearchAnswer(AnswerModel):
                     "score": 0.74,
                     "attributes": {"collar": 0.82, "sleeve_length": 0.58},
                     "metadata": {"brand": "Example", "price": 49.0},
+                    "image_index": 0,
                 }
             ],
             "total": 120,

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from service.envelope import Envelope
 from service.errors import install_error_handlers
+from service.evidence.examiner import open_examiner
 from service.imports.desk import open_desk
 from service.metrics import Metrics
 from service.openapi import install_openapi
@@ -21,13 +22,17 @@ from service.routes import (
     compare,
     description,
     embeddings,
+    evidence,
     garments,
     health,
     imports,
+    model_change,
     rerank,
+    screens,
     search,
     webhooks,
 )
+from service.screening.desk import open_screening
 from service.services import open_services
 from service.settings import Settings
 
@@ -46,11 +51,15 @@ def create_app(settings: Settings) -> FastAPI:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
-            open_services(settings, metrics) as services,
+            open_services(settings, metrics, leads=True) as services,
             open_desk(settings, services) as desk,
+            open_examiner(settings, services, package_version()) as examiner,
+            open_screening(settings, services) as screening,
         ):
             app.state.services = services
             app.state.desk = desk
+            app.state.examiner = examiner
+            app.state.screening = screening
             logger.info(
                 "model %s %s (%s)",
                 services.card.name,
@@ -73,7 +82,9 @@ def create_app(settings: Settings) -> FastAPI:
     # Routes are tried in turn, so the busiest go first, ahead of FastAPI's own; and flat, because
     # a router inside a router costs each request 30 µs more.
     rooms = [compare, search, embeddings, garments, bulk, rerank, description, health]
-    rooms += [imports, webhooks]
+    rooms += [imports, webhooks, evidence]
+    rooms.append(screens)
+    rooms.append(model_change)
     app.router.routes[:0] = [route for room in rooms for route in room.router.routes]
     install_openapi(app)
     app.add_middleware(Envelope, metrics=metrics)

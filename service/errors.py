@@ -135,6 +135,36 @@ class InvalidSignature(ServiceError):
     code, status, title = "invalid_signature", 401, "The webhook's signature is wrong"
 
 
+class AdministrationOff(ServiceError):
+    """No token is set for those who run the service."""
+
+    code, status, title = "administration_off", 404, "Administration over HTTP is off"
+
+
+class NotAuthorized(ServiceError):
+    """The token is missing or not the one that is set."""
+
+    code, status, title = "not_authorized", 401, "The token is missing or wrong"
+
+
+class InvalidModel(ServiceError):
+    """The file is no model that can serve."""
+
+    code, status, title = "invalid_model", 422, "The model file cannot be used"
+
+
+class ModelTooLarge(ServiceError):
+    """The model file has more bytes than the service accepts."""
+
+    code, status, title = "model_too_large", 413, "The model file is too large"
+
+
+class ModelChangeRunning(ServiceError):
+    """One change of models at a time."""
+
+    code, status, title = "model_change_running", 409, "Another change of models is under way"
+
+
 class ImageTooLarge(ServiceError):
     """The payload has more bytes than the service accepts."""
 
@@ -183,6 +213,13 @@ class StoreUnavailable(ServiceError):
     """The catalog cannot be read or written."""
 
     code, status, retry, title = "store_unavailable", 503, True, "The catalog is not available"
+
+
+class ModelUnavailable(ServiceError):
+    """The store has switched to a model that this process cannot open."""
+
+    code, status, retry = "model_unavailable", 503, True
+    title = "The store's model cannot be opened"
 
 
 class InternalError(ServiceError):

@@ -135,7 +135,12 @@ class Images:
         return self._bytes_in(source)
 
     async def originals(
-        self, sources: Sequence[ImageSource], catalog: str, *, room_bytes: int
+        self,
+        sources: Sequence[ImageSource],
+        catalog: str,
+        *,
+        room_bytes: int,
+        at_least: int = 1,
     ) -> list[bytes | ServiceError]:
         """The bytes of the first of many images, in order, as many as there is room for.
 
@@ -144,10 +149,10 @@ class Images:
         request's.
 
         Returns:
-            At least one outcome, unless there is no source; those left out have none.
+            At least so many outcomes, unless there are fewer sources; those left out have none.
         """
         outcomes: list[bytes | ServiceError] = []
-        while len(outcomes) < len(sources) and room_bytes > 0:
+        while len(outcomes) < len(sources) and (room_bytes > 0 or len(outcomes) < at_least):
             some = sources[len(outcomes) : len(outcomes) + self._max_fetched]
             found = await asyncio.gather(
                 *(self._outcome(source, catalog, alone=len(sources) == 1) for source in some)
@@ -158,11 +163,18 @@ class Images:
             outcomes += found
         return outcomes
 
-    async def stored_original(self, garment_id: str, catalog: str) -> bytes:
-        """The bytes that a garment was made from."""
-        image = await self._catalog.image(catalog, garment_id)
+    async def stored_original(self, garment_id: str, catalog: str, index: int = 0) -> bytes:
+        """The bytes of one of a garment's images, from 0.
+
+        Raises:
+            GarmentNotFound: there is no such garment.
+            ImageNotStored: it has no such image, or the bytes were not kept.
+        """
+        image = await self._catalog.image(catalog, garment_id, index)
         if image is None:
-            await self.garment(garment_id, catalog)
+            count = len((await self.garment(garment_id, catalog)).sha256s)
+            if index >= count:
+                raise ImageNotStored(f"garment {garment_id!r} has images 0..{count - 1}")
             raise ImageNotStored(f"the image of garment {garment_id!r} was not kept")
         return image
 

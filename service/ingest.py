@@ -1,35 +1,30 @@
 """Turning images and metadata into stored garments; what PUT, bulk uploads and `lapel index` share.
 
-An image that the garment was made from before costs nothing: its stored vectors stay.
+A garment whose images are those it was made from before costs nothing: its stored vectors stay.
+While the store keeps the vectors of two models, new images are embedded by both.
 """
 
-import dataclasses
-import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-from pydantic import JsonValue
-
-from model.encoder import ImageEmbedding
-from service.catalog.store import Catalog, GarmentRecord, InvalidGarment
+from service.catalog.store import Catalog, GarmentRecord, InvalidGarment, Picture, Variant
 from service.errors import ServiceError, as_service_error
-from service.images import Images, ImageSource
+from service.images import Images
+from service.new_garment import (
+    KeptImage,
+    NewGarment,
+    as_variant,
+    failing,
+    picture_of,
+    record_of,
+    unchanged,
+)
 
 MAX_FETCHED_BYTES = 64 << 20
 """Images by URL held for one commit; the rest of the garments goes into the next."""
 
 Outcome = Literal["created", "replaced"] | ServiceError
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NewGarment:
-    """What a client sends for one garment."""
-
-    id: str
-    image: ImageSource
-    metadata: Mapping[str, JsonValue]
 
 
 class Ingest:
@@ -43,6 +38,20 @@ class Ingest:
     def __init__(self, images: Images, catalog: Catalog) -> None:
         self._images = images
         self._catalog = catalog
+        self._others: Mapping[str, Images] = {}
+        self._successor: Ingest | None = None
+
+    def write_also(self, others: Mapping[str, Images]) -> None:
+        """From now on, store what other models make of new images too; by fingerprint."""
+        self._others = others
+
+    def hand_over(self, successor: "Ingest") -> None:
+        """From now on, another model's ingest writes: whoever still holds this one goes on."""
+        self._successor = successor
+
+    def take_over(self) -> None:
+        """Write again oneself."""
+        self._successor = None
 
     async def put(self, catalog: str, garments: Sequence[NewGarment]) -> list[Outcome]:
         """Write all garments that can be written; on return they are durable.
@@ -52,6 +61,8 @@ class Ingest:
         Returns:
             For each garment, in order, what became of it; a bad one fails alone.
         """
+        if self._successor is not None:
+            return await self._successor.put(catalog, garments)
         outcomes: list[Outcome] = []
         while len(outcomes) < len(garments):
             outcomes += await self._put_first(catalog, garments[len(outcomes) :])
@@ -71,51 +82,64 @@ class Ingest:
             known = await self._catalog.get_many(catalog, [garment.id for garment in garments])
         except Exception as exc:
             return [as_service_error(exc)] * len(garments)
-        originals = await self._images.originals(
-            [garment.image for garment in garments], catalog, room_bytes=MAX_FETCHED_BYTES
-        )
-        outcomes: dict[int, GarmentRecord | ServiceError] = {}
-        fresh: dict[int, bytes] = {}
+        originals = await self._originals(catalog, garments)
+        settled: dict[int, GarmentRecord | ServiceError] = {}
         # There may be fewer originals than garments.
-        for place, (garment, original) in enumerate(zip(garments, originals, strict=False)):
-            if isinstance(original, ServiceError):
-                outcomes[place] = original
-            elif (same := self._unchanged(garment, original, known.get(garment.id))) is not None:
-                outcomes[place] = same
-            else:
-                fresh[place] = original
-        embedded = await self._images.embed_each(list(fresh.values()), catalog)
-        for (place, image), embedding in zip(fresh.items(), embedded, strict=True):
-            outcomes[place] = self._record(garments[place], image, embedding)
-        return [outcomes[place] for place in range(len(originals))]
-
-    def _unchanged(
-        self, garment: NewGarment, image: bytes, known: GarmentRecord | None
-    ) -> GarmentRecord | None:
-        """The garment with its stored vectors, when they were made from this very image."""
-        if known is None or known.stale or known.image_sha256 != _sha256(image):
-            return None
-        return dataclasses.replace(
-            known,
-            metadata=dict(garment.metadata),
-            image=image,
-            updated_at="",
+        for place, (garment, images) in enumerate(zip(garments, originals, strict=False)):
+            if (error := failing(garment, images)) is not None:
+                settled[place] = error
+            elif (same := unchanged(garment, images, known.get(garment.id))) is not None:
+                settled[place] = same
+        made = await self._embedded(
+            catalog, [[] if p in settled else images for p, images in enumerate(originals)]
         )
+        for place, pictures in enumerate(made):
+            if place not in settled:
+                garment = garments[place]
+                settled[place] = record_of(garment, pictures, known.get(garment.id))
+        return [settled[place] for place in range(len(originals))]
 
-    def _record(
-        self, garment: NewGarment, image: bytes, embedded: ImageEmbedding | ServiceError
-    ) -> GarmentRecord | ServiceError:
-        if isinstance(embedded, ServiceError):
-            return embedded
-        return GarmentRecord(
-            id=garment.id,
-            metadata=dict(garment.metadata),
-            vectors=embedded.vectors.astype(np.float16),
-            norms=embedded.norms,
-            visible=embedded.visible,
-            image_sha256=_sha256(image),
-            image=image,
+    async def _originals(
+        self, catalog: str, garments: Sequence[NewGarment]
+    ) -> list[list[bytes | KeptImage | ServiceError]]:
+        """The images of the first garments as bytes, as many as there is room for."""
+        wanted = [[s for s in one.images if not isinstance(s, KeptImage)] for one in garments]
+        found = await self._images.originals(
+            list(itertools.chain.from_iterable(wanted)),
+            catalog,
+            room_bytes=MAX_FETCHED_BYTES,
+            at_least=next((len(sources) for sources in wanted if sources), 0),
         )
+        ends = itertools.accumulate(map(len, wanted))
+        whole = sum(1 for end in ends if end <= len(found))  # a garment is never cut in two
+        bytes_of = iter(found)
+        return [
+            [s if isinstance(s, KeptImage) else next(bytes_of) for s in one.images]
+            for one in garments[:whole]
+        ]
+
+    async def _embedded(
+        self, catalog: str, originals: Sequence[Sequence[bytes | KeptImage | ServiceError]]
+    ) -> list[list[Picture | KeptImage | ServiceError]]:
+        """The same images with what the models make of them."""
+        images = [one for of in originals for one in of if isinstance(one, bytes)]
+        embedded = await self._images.embed_each(images, catalog)
+        variants = await self._variants(images, catalog)
+        made = (
+            outcome if isinstance(outcome, ServiceError) else picture_of(image, outcome, variant)
+            for image, outcome, variant in zip(images, embedded, variants, strict=True)
+        )
+        return [[next(made) if isinstance(one, bytes) else one for one in of] for of in originals]
+
+    async def _variants(self, images: Sequence[bytes], catalog: str) -> list[dict[str, Variant]]:
+        """What the other models make of images; one that fails has to be built later."""
+        variants: list[dict[str, Variant]] = [{} for _ in images]
+        for fingerprint, other in self._others.items():
+            embedded = await other.embed_each(images, catalog)
+            for variant, outcome in zip(variants, embedded, strict=True):
+                if not isinstance(outcome, ServiceError):
+                    variant[fingerprint] = as_variant(outcome)
+        return variants
 
     async def _write(self, catalog: str, records: Sequence[GarmentRecord]) -> list[Outcome]:
         if not records:
@@ -130,7 +154,3 @@ class Ingest:
         except Exception as exc:
             return [as_service_error(exc)] * len(records)
         return ["created" if new else "replaced" for new in created]
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

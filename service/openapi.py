@@ -5,16 +5,19 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api_schemas.bases import CATALOG_PATTERN, DEFAULT_CATALOG
 from api_schemas.compare import CompareBatchRequest, CompareRequest
 from api_schemas.embeddings import EmbeddingsRequest
+from api_schemas.evidence import EvidenceRequest
 from api_schemas.garments import BulkLine, BulkLineAnswer, GarmentRequest
 from api_schemas.imports import ImportFault, ImportRequest
 from api_schemas.problems import Problem
 from api_schemas.rerank import RerankRequest
+from api_schemas.screens import ScreenLine, ScreenNotification, ScreenRequest
 from api_schemas.search import SearchRequest
 from service.errors import PROBLEM_MEDIA_TYPE
 
@@ -24,13 +27,21 @@ BODY_MODELS: tuple[type[BaseModel], ...] = (
     CompareBatchRequest,
     CompareRequest,
     EmbeddingsRequest,
+    EvidenceRequest,
     GarmentRequest,
     ImportRequest,
     RerankRequest,
+    ScreenRequest,
     SearchRequest,
 )
 """Models of bodies that routes read themselves, which FastAPI therefore does not see."""
-ANSWER_MODELS: tuple[type[BaseModel], ...] = (BulkLineAnswer, ImportFault, Problem)
+ANSWER_MODELS: tuple[type[BaseModel], ...] = (
+    BulkLineAnswer,
+    ImportFault,
+    Problem,
+    ScreenLine,
+    ScreenNotification,
+)
 
 Document = dict[str, Any]
 
@@ -85,14 +96,25 @@ def file_field(description: str) -> Document:
     return {"type": "string", "format": "binary", "description": description}
 
 
+def files_field(description: str, most: int) -> Document:
+    """A form field that holds an image file and may be repeated."""
+    return {
+        "type": "array",
+        "items": {"type": "string", "format": "binary"},
+        "minItems": 1,
+        "maxItems": most,
+        "description": description,
+    }
+
+
 def names_field(description: str) -> Document:
     """A form field that may be repeated."""
     return {"type": "array", "items": {"type": "string"}, "description": description}
 
 
 def lines_example(model: type[BaseModel]) -> str:
-    """The model's example as one line of NDJSON."""
-    return json.dumps(_examples(model)[0]) + "\n"
+    """The model's examples as lines of NDJSON."""
+    return "".join(json.dumps(example) + "\n" for example in _examples(model))
 
 
 def install_openapi(app: FastAPI) -> None:
@@ -117,12 +139,61 @@ def describe(app: FastAPI) -> Document:
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas |= _schemas_of(BODY_MODELS, "validation") | _schemas_of(ANSWER_MODELS, "serialization")
+    document["webhooks"] = _webhooks()
+    for name, schema in _schemas_of(_answered(app), "serialization").items():
+        if "examples" in schema:  # FastAPI leaves out what is null in them
+            schemas[name]["examples"] = schema["examples"]
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for methods in document["paths"].values():
         for operation in methods.values():
             _complete(operation["responses"], schemas)
     return document
+
+
+def _answered(app: FastAPI) -> tuple[type[BaseModel], ...]:
+    """Models of answers that FastAPI knows of."""
+    models = [
+        model
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for model in (route.response_model, *(r.get("model") for r in route.responses.values()))
+    ]
+    return tuple(model for model in models if model is not None)
+
+
+def _webhooks() -> Document:
+    """What the service sends by itself."""
+    headers = {
+        "X-Lapel-Hmac-Sha256": "base64 of the HMAC-SHA256 of the body's very bytes",
+        "X-Lapel-Delivery": "the same for a notification and its repetitions",
+        "X-Lapel-Event": "as `event` of the body",
+    }
+    return {
+        "screen.findings": {
+            "post": {
+                "summary": "New findings of a screen",
+                "description": "Sent to the `notify` of a screen, and again until it is answered.",
+                "operationId": "screen_findings_webhook",
+                "tags": ["screens"],
+                "parameters": [
+                    {
+                        "name": name,
+                        "in": "header",
+                        "required": True,
+                        "description": text,
+                        "schema": {"type": "string"},
+                    }
+                    for name, text in headers.items()
+                ],
+                **request_body(json=json_content(ScreenNotification)),
+                "responses": {
+                    "2XX": {"description": "taken"},
+                    "410": {"description": "not wanted: it is not sent again"},
+                },
+            }
+        }
+    }
 
 
 def _schemas_of(models: tuple[type[BaseModel], ...], mode: Any) -> Document:

@@ -39,6 +39,11 @@ class PiecewiseEncoder:
         """For an encoder loaded from `path`."""
         return cls(encoder, encoder if encoder.threads == 1 else Encoder.load(path, threads=1))
 
+    @property
+    def alone(self) -> Encoder:
+        """The model with one thread."""
+        return self._alone
+
     def __enter__(self) -> Self:
         return self
 

@@ -149,7 +149,7 @@ async def _referenced(
 
 
 def _from_values(values: Mapping[str, str], card: ModelCard) -> ImageEmbedding:
-    count = len(card.attributes)
+    count = card.spaces_count
     nothing = ImageEmbedding(
         np.zeros((count, card.embedding_dimension), np.float32),
         np.zeros(count, np.float32),

@@ -114,6 +114,35 @@ class Settings(BaseSettings):
     woocommerce_webhook_secret: SecretStr = Field(
         default=SecretStr(""), description="signs WooCommerce's webhooks; they are off without it"
     )
+    screens_folder: str = Field(
+        default="",
+        description="folder of screens in the background; where not given, `screens` within a "
+        "store's folder, `lapel-screens` beside a Redis",
+    )
+    screen_webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="signs notifications of new findings; none are sent without it",
+    )
+    screen_webhook_hosts: str = Field(
+        default="",
+        pattern=HOST_LIST,
+        description="where notifications may go, written as `LAPEL_IMAGE_URL_HOSTS`; to any "
+        "public host when empty",
+    )
+    admin_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="bearer token for changing the model over HTTP, which is off without it",
+    )
+    max_model_mib: int = Field(
+        default=256, ge=1, le=4096, description="largest model file that may be sent, MiB"
+    )
+    model_grace_s: int = Field(
+        default=60,
+        ge=0,
+        le=86_400,
+        description="how long the former vectors stay after a switch for processes that cannot "
+        "open the new model, s",
+    )
     search_limit_max: int = Field(
         default=1000, ge=1, le=1000, description="most hits that one search may ask for"
     )
@@ -146,6 +175,14 @@ class Settings(BaseSettings):
             return Path(self.imports_folder)
         store = self.store
         return store / "imports" if isinstance(store, Path) else Path("lapel-imports")
+
+    @property
+    def screens(self) -> Path:
+        """Where screens in the background are written down."""
+        if self.screens_folder:
+            return Path(self.screens_folder)
+        store = self.store
+        return store / "screens" if isinstance(store, Path) else Path("lapel-screens")
 
     @property
     def max_line_bytes(self) -> int:

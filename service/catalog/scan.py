@@ -1,5 +1,7 @@
 """Exact weighted search over all garments of one catalog, in memory.
 
+A garment's images have a row each; it is found by the best of them.
+
 A first pass in float32 finds every row that could belong to the answer; those few are scored again
 in float64, each row by itself. BLAS may round the same vector differently in different rows, so
 without the second pass equal garments would not tie, and the order would change with the slots.
@@ -31,7 +33,7 @@ Entry = TypeVar("Entry", bound=np.generic)
 
 
 class ScanIndex:
-    """The garments of one catalog, each in a slot that is used again after a deletion.
+    """The garments of one catalog, each image in a slot that is used again after a deletion.
 
     `search` may run in several threads at once; `put`, `delete` and `install` must run alone.
     `reserve` may run beside searches, since the arrays it brings hold the same rows as those it
@@ -43,9 +45,12 @@ class ScanIndex:
         self._vectors = [np.empty((0, dimension), np.float32) for _ in range(attributes)]
         self._visible = np.empty((attributes, 0), np.bool_)
         self._live = np.empty(0, np.bool_)
+        self._places = np.empty(0, np.int8)
         self._ids: list[str] = []
         self._metadata: list[str] = []
         self._slot_of: dict[str, int] = {}
+        self._further_of: dict[str, list[int]] = {}
+        self._most = 1
         self._free: list[int] = []
         self._columns = Columns(self._metadata)
 
@@ -54,7 +59,7 @@ class ScanIndex:
 
     @property
     def capacity(self) -> int:
-        """Garments there is memory for."""
+        """Images there is memory for."""
         return len(self._live)
 
     def put(
@@ -63,38 +68,45 @@ class ScanIndex:
         vectors: NDArray[np.float16],
         visible: Floats,
         metadata: Sequence[str],
+        counts: Sequence[int] | None = None,
     ) -> None:
-        """Add garments or replace those of the same id; of an id given twice the last counts.
+        """Add garments or replace those of the same id.
 
         Args:
-            ids: N of them.
-            vectors: (N, A, D) float16; kept at unit length, undoing what rounding did to it.
-            visible: (N, A) float32, probabilities.
+            ids: N different ones.
+            vectors: (M, A, D) float16, a garment's images in order, one garment after the other;
+                kept at unit length, undoing what rounding did to it.
+            visible: (M, A) float32, probabilities.
             metadata: N JSON objects, as text.
+            counts: N numbers of images, M together; one each when left out.
         """
-        self.reserve(len(ids))
-        slots = [self._slot(id) for id in ids]
+        counts = [1] * len(ids) if counts is None else counts
+        self.reserve(len(vectors))
+        slots: list[int] = []
+        places: list[int] = []
+        for id, text, count in zip(ids, metadata, counts, strict=True):
+            own = self._slots(id, count)
+            for slot in own:
+                self._metadata[slot] = text
+            slots += own
+            places += range(count)
+        self._most = max(self._most, *counts, 1)
         unit = _unit(vectors.astype(np.float32))
-        seen = visible >= VISIBLE_THRESHOLD
-        for row, slot in enumerate(slots):
-            self._metadata[slot] = metadata[row]
-            self._visible[:, slot] = seen[row]
+        self._visible[:, slots] = (visible >= VISIBLE_THRESHOLD).T
         for attribute, matrix in enumerate(self._vectors):
             matrix[slots] = unit[:, attribute]
+        self._places[slots] = places
         self._live[slots] = True
         self._columns.put(slots)
 
     def delete(self, id: str) -> None:
         """Forget a garment; nothing happens when it is not there."""
         slot = self._slot_of.pop(id, None)
-        if slot is None:
-            return
-        self._live[slot] = False
-        self._ids[slot] = self._metadata[slot] = ""
-        self._free.append(slot)
+        if slot is not None:
+            self._give_back([slot, *self._further_of.pop(id, [])])
 
     def reserve(self, extra: int) -> None:
-        """Make room for `extra` new garments, at least doubling when there is none.
+        """Make room for `extra` new images, at least doubling when there is none.
 
         Raises:
             MemoryError: leaving everything as it was.
@@ -108,7 +120,8 @@ class ScanIndex:
         visible = np.zeros((len(vectors), capacity), np.bool_)
         visible[:, :used] = self._visible[:, :used]
         live = _grown(self._live, (capacity,), used)
-        self._vectors, self._visible, self._live = vectors, visible, live
+        places = _grown(self._places, (capacity,), used)
+        self._vectors, self._visible, self._live, self._places = vectors, visible, live, places
 
     def build(self, where: Where, install: Callable[[FreshColumns], None]) -> None:
         """Read the fields that no filter asked for before; `install` is to call ours, alone."""
@@ -130,7 +143,6 @@ class ScanIndex:
         best = self._candidates(rows, directions, query)
         similarities, visible = self._exact(best, directions, query)
         scores = _weighted(np.where(visible, similarities, NOT_VISIBLE_SIMILARITY), query.weights)
-        order = sorted(range(len(best)), key=lambda i: (-scores[i], self._ids[best[i]]))
         hits = [
             Hit(
                 id=self._ids[best[i]],
@@ -140,24 +152,53 @@ class ScanIndex:
                     for similarity, seen in zip(similarities[:, i], visible[:, i], strict=True)
                 ),
                 metadata=json.loads(self._metadata[best[i]]),
+                image=int(self._places[best[i]]),
             )
-            for i in order[query.offset : query.offset + query.limit]
+            for i in self._in_order(best, scores)[query.offset : query.offset + query.limit]
         ]
-        return SearchResult(hits, total=len(rows))
+        return SearchResult(hits, total=self._garments(rows))
 
-    def _slot(self, id: str) -> int:
-        slot = self._slot_of.get(id)
-        if slot is not None:
-            return slot
+    def _in_order(self, rows: Rows, scores: Doubles) -> list[int]:
+        """Places in `rows` by falling score, then id; of each garment its best image alone."""
+        order = sorted(
+            range(len(rows)),
+            key=lambda i: (-scores[i], self._ids[rows[i]], self._places[rows[i]]),
+        )
+        if self._most == 1:
+            return order
+        first: dict[str, int] = {}
+        for i in order:
+            first.setdefault(self._ids[rows[i]], i)
+        return list(first.values())
+
+    def _garments(self, rows: Rows) -> int:
+        """How many garments these are, all of whose images are among them."""
+        return len(rows) if self._most == 1 else int(np.count_nonzero(self._places[rows] == 0))
+
+    def _slots(self, id: str, count: int) -> list[int]:
+        """As many slots as the garment has images, those that it had first."""
+        held = [self._slot_of[id], *self._further_of.pop(id, [])] if id in self._slot_of else []
+        slots = [*held[:count], *(self._new_slot(id) for _ in range(count - len(held)))]
+        self._give_back(held[count:])
+        self._slot_of[id] = slots[0]
+        if count > 1:
+            self._further_of[id] = slots[1:]
+        return slots
+
+    def _new_slot(self, id: str) -> int:
         if self._free:
             slot = self._free.pop()
             self._ids[slot] = id
-        else:
-            slot = len(self._ids)
-            self._ids.append(id)
-            self._metadata.append("")
-        self._slot_of[id] = slot
-        return slot
+            return slot
+        self._ids.append(id)
+        self._metadata.append("")
+        return len(self._ids) - 1
+
+    def _give_back(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            self._live[slot] = False
+            self._ids[slot] = self._metadata[slot] = ""
+            self._free.append(slot)
 
     def _check(self, query: Query) -> None:
         count, dimension = len(self._vectors), self._vectors[0].shape[1]
@@ -173,14 +214,16 @@ class ScanIndex:
         if query.where is not None:
             mask = mask & self._columns.mask(query.where)
         excluded = [self._slot_of[id] for id in query.exclude if id in self._slot_of]
+        excluded += [slot for id in query.exclude for slot in self._further_of.get(id, ())]
         if excluded:
             mask = mask.copy()
             mask[excluded] = False
         return np.flatnonzero(mask)
 
     def _candidates(self, rows: Rows, directions: Doubles, query: Query) -> Rows:
-        """The rows among which the first offset + limit are sure to be."""
-        wanted = query.offset + query.limit
+        """The rows among which the best images of the first offset + limit garments surely are."""
+        # So many images are of at least offset + limit garments, each as good as the last of them.
+        wanted = (query.offset + query.limit) * self._most
         if len(rows) <= wanted:
             return rows
         few = len(rows) * SELECTIVE < len(self._ids)

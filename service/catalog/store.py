@@ -8,7 +8,7 @@ that no caller can compare it with the present model's vectors by mistake.
 # ruff: noqa: N818  -- named for what is the matter, like the API's errors
 import builtins
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,6 +20,8 @@ from service.catalog.where import Where
 
 NOT_VISIBLE_SIMILARITY = -1.0
 """What an attribute that a garment does not show counts in a score: the lowest cosine."""
+MAX_FURTHER = 7
+"""Images of a garment beside its main one."""
 
 
 class CatalogError(Exception):
@@ -51,8 +53,44 @@ class InvalidQuery(ValueError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Variant:
+    """What another model makes of a garment's image.
+
+    Attributes:
+        vectors: (A, D) float16 of that model.
+        norms: (A,) float32.
+        visible: (A,) float32.
+    """
+
+    vectors: NDArray[np.float16]
+    norms: NDArray[np.float32]
+    visible: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """An image of a garment beside its main one.
+
+    Attributes:
+        vectors: (A, D) float16, unit length, one per attribute of the model.
+        norms: (A,) float32, lengths before normalisation.
+        visible: (A,) float32, probability that the attribute can be seen.
+        image_sha256: of the original bytes, hexadecimal.
+        image: the original bytes, as in `GarmentRecord`.
+        variants: as in `GarmentRecord`.
+    """
+
+    vectors: NDArray[np.float16]
+    norms: NDArray[np.float32]
+    visible: NDArray[np.float32]
+    image_sha256: str
+    image: bytes | None = None
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class GarmentRecord:
-    """One garment.
+    """One garment. Of a model it has vectors of all its images, or of none.
 
     Attributes:
         id: unique within its catalog.
@@ -60,12 +98,17 @@ class GarmentRecord:
         vectors: (A, D) float16, unit length, one per attribute of the model.
         norms: (A,) float32, lengths before normalisation.
         visible: (A,) float32, probability that the attribute can be seen.
-        image_sha256: of the original bytes, hexadecimal.
-        image: the original bytes. When writing, None keeps the stored bytes if `image_sha256` is
-            unchanged and forgets them otherwise. When reading, filled by `stale_garments` only.
+        image_sha256: of the original bytes of the main image, hexadecimal.
+        image: the original bytes. When writing, None keeps the bytes that the garment has stored
+            of any image of this sha256; what no image needs any more is forgotten. When reading,
+            filled by `stale_garments` only.
         updated_at: ISO 8601 UTC. When writing, the empty string means now.
         created_at: ISO 8601 UTC, set by the catalog.
         stale: another model made the vectors: they read as zeros, with nothing visible.
+        variants: when writing, what other models make of the same image, by fingerprint; those of
+            models that the store does not keep, or that some image lacks, are left behind. Empty
+            when reading.
+        further: images 1, 2, ..., at most `MAX_FURTHER`; the fields above are of image 0.
     """
 
     id: str
@@ -78,6 +121,18 @@ class GarmentRecord:
     updated_at: str = ""
     created_at: str = ""
     stale: bool = False
+    variants: Mapping[str, Variant] = field(default_factory=dict)
+    further: tuple[Picture, ...] = ()
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        """Of all images, in order."""
+        return (self.image_sha256, *(one.image_sha256 for one in self.further))
+
+    @property
+    def images(self) -> tuple[bytes | None, ...]:
+        """The original bytes of all images, in order."""
+        return (self.image, *(one.image for one in self.further))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,18 +183,20 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One garment found.
+    """One garment found, by that of its images that scores highest.
 
     Attributes:
-        score: weighted mean of the similarities, -1 standing in where the garment does not show
-            the attribute.
+        score: weighted mean of the image's similarities, -1 standing in where it does not show the
+            attribute.
         similarities: cosine per attribute of the query, in its order; None where not visible.
+        image: which of the garment's images it is; of several alike, the earliest.
     """
 
     id: str
     score: float
     similarities: tuple[float | None, ...]
     metadata: dict[str, JsonValue]
+    image: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,21 +224,37 @@ class Catalog(Protocol):
     async def put(self, catalog: str, garments: Sequence[GarmentRecord]) -> builtins.list[bool]:
         """Write all of the garments or none; for each, say whether it is new.
 
+        What other models made of a garment is forgotten, unless the store keeps the model (see
+        `models.Roles`) and the images stay the same, in the same order.
+
+        Raises:
+            InvalidGarment: when one of them cannot be stored; none is.
+        """
+        ...
+
+    async def complete(
+        self, catalog: str, garments: Sequence[GarmentRecord]
+    ) -> builtins.list[bool]:
+        """Add this model's vectors to garments that are there, leaving all else as it is.
+
+        Returns:
+            For each, whether it was done: not where the garment is gone or has other images.
+
         Raises:
             InvalidGarment: when one of them cannot be stored; none is.
         """
         ...
 
     async def get(self, catalog: str, id: str) -> GarmentRecord | None:
-        """One garment, without its image."""
+        """One garment, without its images."""
         ...
 
     async def get_many(self, catalog: str, ids: Sequence[str]) -> dict[str, GarmentRecord]:
         """The garments that exist among `ids`, by id, without their images."""
         ...
 
-    async def image(self, catalog: str, id: str) -> bytes | None:
-        """The original bytes, if they were kept."""
+    async def image(self, catalog: str, id: str, index: int = 0) -> bytes | None:
+        """The original bytes of one image, from 0, if there is such a one and it was kept."""
         ...
 
     async def delete(self, catalog: str, id: str) -> bool:
@@ -201,6 +274,8 @@ class Catalog(Protocol):
     async def search(self, catalog: str, query: Query) -> SearchResult:
         """Exact search, ordered by falling score, then by id. Stale garments are not found.
 
+        A garment is found by its best image, once.
+
         Raises:
             InvalidQuery: when the query does not fit the model's attributes or dimension.
         """
@@ -213,7 +288,7 @@ class Catalog(Protocol):
     async def stale_garments(
         self, limit: int, after: tuple[str, str] | None = None
     ) -> builtins.list[tuple[str, GarmentRecord]]:
-        """Up to `limit` stale (catalog, garment with image) ordered by catalog and id.
+        """Up to `limit` stale (catalog, garment with images) ordered by catalog and id.
 
         Args:
             limit: at most this many.

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from service.cli.failures import CommandError
 from service.cli.opening import Workplace
 from service.errors import ServiceError
-from service.ingest import NewGarment
+from service.new_garment import NewGarment
 
 TIMEOUT_S: Final = 300
 

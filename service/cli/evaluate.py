@@ -34,6 +34,8 @@ class Further(StrEnum):
     CALIBRATION = "calibration"
     ROBUSTNESS = "robustness"
     ATTENTION = "attention"
+    PARTING = "parting"
+    EVIDENCE = "evidence"
 
 
 def evaluate(
@@ -96,6 +98,16 @@ def evaluate(
     Robustness measures MAP with every picture mirrored, turned, cropped, compressed, blurred,
     darkened, brightened, and on another background. Attention hides what the network looked at,
     and checks on drawn garments whether it looked at the right part.
+
+    Example: lapel evaluate my.onnx --data labels.csv --also parting
+
+    Parting takes pairs that differ in one attribute, drawn and photographed, and tells how often
+    that attribute is where they are said to part.
+
+    Example: lapel evaluate my.onnx --data labels.csv --also evidence
+
+    Evidence tells how many edited copies and design variants are found, at which rate of false
+    accusations, by each attribute alone and by all of them together.
 
     Example: lapel evaluate my.onnx --protocol fashionai --data FashionAI
 

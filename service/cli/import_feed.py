@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from api_schemas.bases import DEFAULT_CATALOG
+from api_schemas.garments import MAX_IMAGES
 from service.catalog.store import StoreLocked
 from service.cli.failures import CommandError
 from service.cli.opening import Workplace, open_workplace, settings_with
@@ -50,6 +51,12 @@ def import_feed(
             "--delete-missing", help="Then delete garments of earlier imports not in this feed."
         ),
     ] = False,
+    images: Annotated[
+        int,
+        typer.Option(
+            min=1, max=MAX_IMAGES, help="How many images of each product are stored and searched."
+        ),
+    ] = 1,
     errors: Annotated[
         Path | None,
         typer.Option(
@@ -74,7 +81,8 @@ def import_feed(
     deletes nothing unless every row of the feed could be read.
 
     Garments get the feed's metadata to filter by, with title, group (the parent product), images
-    and image (the address of the one stored). docs/feeds.md lists them all. The exit status is 1
+    and image (the address of the one stored; with --images, stored_images has all in the order of
+    a hit's image_index). docs/feeds.md lists them all. The exit status is 1
     if a product could not be stored; --errors FILE has the reasons.
     """
     settings = settings_with(store=store, model_path=model)
@@ -83,7 +91,9 @@ def import_feed(
             "a feed names its images by URL, which is off: run it with LAPEL_IMAGE_URLS=on "
             "(LAPEL_IMAGE_URL_HOSTS narrows down where they may lead)"
         )
-    options = ImportOptions(catalog, currency and read_currency(currency), refetch, delete_missing)
+    options = ImportOptions(
+        catalog, currency and read_currency(currency), refetch, delete_missing, images
+    )
     counts: Counter[str] = Counter()
     try:
         with _opened(feed, currency) as opened, _workplace(settings) as workplace:

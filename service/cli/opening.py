@@ -61,12 +61,15 @@ class Workplace:
 
 
 @contextlib.contextmanager
-def open_workplace(settings: Settings, *, must_exist: bool = False) -> Iterator[Workplace]:
+def open_workplace(
+    settings: Settings, *, must_exist: bool = False, leads: bool = False
+) -> Iterator[Workplace]:
     """Open model and store in this process.
 
     Args:
         settings: which ones.
         must_exist: refuse to make a new, empty store.
+        leads: carry a change of models out; there are no requests under way to wait for.
 
     Raises:
         CommandError: there is no store, and there must be one.
@@ -78,7 +81,8 @@ def open_workplace(settings: Settings, *, must_exist: bool = False) -> Iterator[
     with asyncio.Runner() as runner:
         stack = contextlib.AsyncExitStack()
         try:
-            services = runner.run(stack.enter_async_context(open_services(settings)))
+            opening = open_services(settings, leads=leads, drain_s=0)
+            services = runner.run(stack.enter_async_context(opening))
             if must_exist and folder is None and not runner.run(services.catalog.catalogs()):
                 raise _nothing_in(without_password(str(settings.store)))
             yield Workplace(services, runner)

@@ -218,7 +218,7 @@ def _page(workplace: Workplace, name: str, wanted: Wanted, found: Found) -> str:
 def _thumbnail(workplace: Workplace, catalog: str, hit: Hit) -> str | None:
     images = workplace.services.images
     try:
-        original = workplace.run(images.stored_original(hit.id, catalog))
+        original = workplace.run(images.stored_original(hit.id, catalog, hit.image))
     except ImageNotStored:
         return None
     return data_uri(picture(original, PICTURE_PIXELS))

@@ -31,6 +31,7 @@ from service.imports.records import Fault, ImportOptions
 from service.imports.worker import Worker
 from service.services import Services
 from service.settings import Settings
+from service.stopping import stop
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +147,7 @@ class Desk:
             file.unlink(missing_ok=True)
         for file in self._folder.glob(f"*{FEED_ENDING}"):
             job = self._ledger.job(file.name.removesuffix(FEED_ENDING))
-            if job is None or job.state not in ("waiting", "running"):
+            if job is None or not job.is_open:
                 file.unlink(missing_ok=True)
 
     def _submit(self, part: Path, options: ImportOptions) -> Job:
@@ -156,7 +157,7 @@ class Desk:
                 format_ = feed.format
         except FeedError as exc:
             raise InvalidFeed(str(exc).removeprefix(f"{part.name}: ")) from exc
-        waiting = [j for j in self._ledger.jobs(MAX_WAITING) if j.state in ("waiting", "running")]
+        waiting = [job for job in self._ledger.jobs(MAX_WAITING) if job.is_open]
         if len(waiting) >= MAX_WAITING:
             raise Overloaded(f"{len(waiting)} imports wait; {MAX_WAITING} may", retry_after_s=60)
         _settle(part, feed_in(self._folder, id))
@@ -188,8 +189,7 @@ async def open_desk(settings: Settings, services: Services) -> AsyncIterator[Des
         try:
             yield desk
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await stop(task)
 
 
 def require_desk(desk: Desk | None) -> Desk:

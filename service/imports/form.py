@@ -9,12 +9,13 @@ from typing import Self
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 
+from api_schemas.garments import MAX_IMAGES
 from api_schemas.imports import CURRENCY_PATTERN
 from service.errors import FeedTooLarge, InvalidRequest
 from service.imports.records import ImportOptions
 
 FEED = "feed"
-OPTIONS = ("currency", "refetch", "delete_missing")
+OPTIONS = ("currency", "refetch", "delete_missing", "images_per_product")
 MAX_TEXT_BYTES = 100
 """Of a field that is no file."""
 _FLAGS = {b"true": True, b"false": False}
@@ -80,6 +81,9 @@ class FeedForm:
             None if currency is None else read_currency(currency.decode("utf-8", "replace")),
             self._flag("refetch"),
             self._flag("delete_missing"),
+            read_images_per_product(
+                self._fields.get("images_per_product", b"1").decode("utf-8", "replace")
+            ),
         )
 
     def _flag(self, name: str) -> bool:
@@ -108,6 +112,17 @@ class FeedForm:
         if self._bytes > self._max_bytes:
             raise FeedTooLarge(f"the feed is larger than the {self._max_bytes} bytes allowed")
         self._file.write(content)
+
+
+def read_images_per_product(text: str) -> int:
+    """How many images a form asks for.
+
+    Raises:
+        InvalidRequest: it is no number, or too large or small.
+    """
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_IMAGES):
+        raise InvalidRequest(f"images_per_product: {text[:40]!r} is not within 1..{MAX_IMAGES}")
+    return int(text)
 
 
 def read_currency(text: str) -> str:

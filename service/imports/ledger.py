@@ -6,12 +6,14 @@ which does the work.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from service.feeds.signatures import Shop
 from service.imports.records import Fault, ImportOptions, Step
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
+OPEN: Final[tuple[State, ...]] = ("waiting", "running")
+"""The states of an import that has not ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Job:
     detail: str | None
     created_at: str
     updated_at: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.state in OPEN
 
 
 @dataclass(frozen=True, slots=True)

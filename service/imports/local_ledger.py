@@ -1,21 +1,18 @@
 """The ledger as one SQLite file, in a folder that one process at a time may use."""
 
-import contextlib
 import json
 import sqlite3
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from service.catalog.folder import locked
-from service.catalog.store import StoreError, StoreLocked
 from service.feeds.signatures import Shop
 from service.imports.ledger import Job, Received, State
 from service.imports.records import Fault, ImportOptions, Step
+from service.jobs.ledger_file import LedgerFile, now
 
 DATABASE = "imports.db"
 MAX_ENDED = 200
@@ -74,57 +71,42 @@ class LocalLedger:
             StoreLocked: another process has the folder.
             StoreError: the disk refuses, or the file is no ledger.
         """
-        self._lock = threading.Lock()
-        try:
-            self._owner = locked(folder)
-        except StoreLocked as exc:
-            raise StoreLocked(
-                f"the folder {folder} of imports belongs to another process; "
-                "give each its own with LAPEL_IMPORTS_FOLDER"
-            ) from exc
-        try:
-            self._database = sqlite3.connect(
-                folder / DATABASE, isolation_level=None, check_same_thread=False
-            )
-            for setting in ("journal_mode = WAL", "synchronous = FULL"):
-                self._database.execute(f"PRAGMA {setting}")
-            self._database.executescript(_SCHEMA)
-        except sqlite3.Error as exc:
-            self._owner.close()
-            raise StoreError(f"{folder / DATABASE}: {exc}") from exc
+        self._file = LedgerFile(
+            folder / DATABASE, _SCHEMA, what="imports", setting="LAPEL_IMPORTS_FOLDER"
+        )
 
     def add(self, id: str, options: ImportOptions, format: str) -> None:
         """See `Ledger.add`."""
-        with self._writing() as database:
+        with self._file.writing() as database:
             database.execute(
                 "INSERT INTO jobs (id, state, options, format, created_at, updated_at) "
                 "VALUES (?, 'waiting', ?, ?, ?, ?)",
-                (id, json.dumps(asdict(options)), format, *[_now()] * 2),
+                (id, json.dumps(asdict(options)), format, *[now()] * 2),
             )
 
     def jobs(self, limit: int) -> list[Job]:
         """See `Ledger.jobs`."""
-        rows = self._read(f"SELECT {_JOB} FROM jobs ORDER BY number DESC LIMIT ?", limit)
+        rows = self._file.read(f"SELECT {_JOB} FROM jobs ORDER BY number DESC LIMIT ?", limit)
         return [_job(row) for row in rows]
 
     def job(self, id: str) -> Job | None:
         """See `Ledger.job`."""
-        rows = self._read(f"SELECT {_JOB} FROM jobs WHERE id = ?", id)
+        rows = self._file.read(f"SELECT {_JOB} FROM jobs WHERE id = ?", id)
         return _job(rows[0]) if rows else None
 
     def next_job(self) -> Job | None:
         """See `Ledger.next_job`."""
-        with self._writing() as database:
+        with self._file.writing() as database:
             found = database.execute(
                 f"UPDATE jobs SET state = 'running', updated_at = ? WHERE number = "
                 f"(SELECT min(number) FROM jobs WHERE state IN {_OPEN}) RETURNING {_JOB}",
-                (_now(),),
+                (now(),),
             ).fetchone()
         return _job(found) if found else None
 
     def advance(self, id: str, step: Step) -> bool:
         """See `Ledger.advance`."""
-        with self._writing() as database:
+        with self._file.writing() as database:
             row = database.execute(
                 "SELECT counts, faults FROM jobs WHERE id = ? AND state = 'running'", (id,)
             ).fetchone()
@@ -141,33 +123,33 @@ class LocalLedger:
                 "updated_at = ? WHERE id = ?",
                 (
                     *(step.entries, step.progress, json.dumps(counts)),
-                    *(row[1] + len(lines), _now(), id),
+                    *(row[1] + len(lines), now(), id),
                 ),
             )
         return True
 
     def hold(self, id: str, detail: str) -> None:
         """See `Ledger.hold`."""
-        with self._writing() as database:
+        with self._file.writing() as database:
             database.execute(
                 "UPDATE jobs SET detail = ?, updated_at = ? WHERE id = ? AND state = 'running'",
-                (detail, _now(), id),
+                (detail, now(), id),
             )
 
     def finish(self, id: str, state: State, detail: str | None = None) -> None:
         """See `Ledger.finish`."""
-        with self._writing() as database:
+        with self._file.writing() as database:
             database.execute(
                 "UPDATE jobs SET state = ?, detail = ?, updated_at = ?, "
                 "progress = CASE ? WHEN 'done' THEN 1 ELSE progress END "
                 f"WHERE id = ? AND state IN {_OPEN}",
-                (state, detail, _now(), state, id),
+                (state, detail, now(), state, id),
             )
             self._forget_old_jobs(database)
 
     def faults(self, id: str, skip: int, limit: int) -> list[Fault]:
         """See `Ledger.faults`."""
-        rows = self._read(
+        rows = self._file.read(
             "SELECT fault FROM faults WHERE job = ? AND place >= ? ORDER BY place LIMIT ?",
             *(id, skip, limit),
         )
@@ -177,18 +159,18 @@ class LocalLedger:
         self, shop: Shop, key: str, topic: str, catalog: str, currency: str | None, body: bytes
     ) -> bool:
         """See `Ledger.receive`."""
-        with self._writing() as database:
+        with self._file.writing() as database:
             done = database.execute(
                 "INSERT OR IGNORE INTO deliveries "
                 "(shop, key, topic, catalog, currency, body, received_at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (shop, key, topic, catalog, currency, body, _now()),
+                (shop, key, topic, catalog, currency, body, now()),
             )
         return done.rowcount == 1
 
     def next_delivery(self) -> Received | None:
         """See `Ledger.next_delivery`."""
-        rows = self._read(
+        rows = self._file.read(
             "SELECT number, shop, topic, catalog, currency, body FROM deliveries "
             "WHERE body IS NOT NULL ORDER BY number LIMIT 1"
         )
@@ -197,7 +179,7 @@ class LocalLedger:
     def deliver(self, number: int, detail: str | None = None) -> None:
         """See `Ledger.deliver`."""
         long_ago = (datetime.now(UTC) - REMEMBERED).isoformat(timespec="milliseconds")
-        with self._writing() as database:
+        with self._file.writing() as database:
             database.execute(
                 "UPDATE deliveries SET body = NULL, detail = ? WHERE number = ?", (detail, number)
             )
@@ -207,9 +189,7 @@ class LocalLedger:
 
     def close(self) -> None:
         """See `Ledger.close`."""
-        with self._lock:
-            self._database.close()
-            self._owner.close()
+        self._file.close()
 
     def _forget_old_jobs(self, database: sqlite3.Connection) -> None:
         old = (
@@ -219,36 +199,9 @@ class LocalLedger:
         database.execute(f"DELETE FROM faults WHERE job IN ({old})")
         database.execute(f"DELETE FROM jobs WHERE id IN ({old})")
 
-    def _read(self, statement: str, *values: object) -> list[Any]:
-        with self._lock, _guarded():
-            return self._database.execute(statement, values).fetchall()
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _guarded():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            finally:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-
-
-@contextlib.contextmanager
-def _guarded() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as exc:
-        raise StoreError(f"the ledger of imports: {exc}") from exc
-
 
 def _job(row: Sequence[Any]) -> Job:
     values = dict(zip((column.name for column in fields(Job)), row, strict=True))
     values["options"] = ImportOptions(**json.loads(values["options"]))
     values["counts"] = json.loads(str(values["counts"]))
     return Job(**values)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -7,7 +7,7 @@ from typing import Final
 from service.feeds.records import Problem
 
 OUTCOMES: Final = ("created", "replaced", "updated", "unchanged", "failed", "deleted")
-"""What becomes of a garment: new, with a new image, with new metadata alone, as it was, not
+"""What becomes of a garment: new, with other images, with new metadata alone, as it was, not
 stored (a row that is lost included), or gone from the feed."""
 FETCHED: Final = "fetched"
 """Images asked for by URL, whether or not they came."""
@@ -22,12 +22,14 @@ class ImportOptions:
         currency: ISO 4217 code for prices that name none.
         refetch: fetch every image, also where its address is the one stored.
         delete_missing: in the end, delete what imports stored before and this feed does not have.
+        images_per_product: how many of a product's images are stored, 1 to 8.
     """
 
     catalog: str
     currency: str | None = None
     refetch: bool = False
     delete_missing: bool = False
+    images_per_product: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import contextlib
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from service.catalog.store import Catalog
@@ -21,6 +20,7 @@ from service.imports.records import Fault, ImportOptions, Step, fault_of
 from service.imports.seen import Seen
 from service.imports.storing import Storing
 from service.ingest import Ingest
+from service.timestamps import now
 
 TOGETHER = 64
 """Products fetched, embedded and committed at a time."""
@@ -62,12 +62,17 @@ async def run_import(
             is deleted.
         ServiceError: the store is away or the service too busy; run it again later.
     """
-    since = since or datetime.now(UTC).isoformat(timespec="milliseconds")
+    since = since or now()
     storing = Storing(ingest, catalog)
     work = storing.plan if dry_run else storing.store
 
     async def store(batch: _Batch) -> Step:
-        stored = await work(options.catalog, batch.products, refetch=options.refetch)
+        stored = await work(
+            options.catalog,
+            batch.products,
+            refetch=options.refetch,
+            most=options.images_per_product,
+        )
         counts = stored.counts + Counter(failed=batch.lost)
         return Step(batch.entries, counts, (*batch.faults, *stored.faults), batch.progress)
 

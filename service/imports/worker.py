@@ -19,12 +19,10 @@ from service.imports.changes import apply_change
 from service.imports.ledger import Job, Ledger, Received, State
 from service.imports.running import run_import
 from service.imports.storing import Storing
+from service.jobs.work_loop import WorkLoop
 from service.services import Services
 
 logger = logging.getLogger(__name__)
-
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
 
 
 class Worker:
@@ -40,42 +38,33 @@ class Worker:
         self._ledger = ledger
         self._feed_of = feed_of
         self._services = services
-        self._storing = Storing(services.ingest, services.catalog)
-        self._wake = asyncio.Event()
+        self._loop = WorkLoop("imports", self._do_next)
+
+    @property
+    def _storing(self) -> Storing:
+        """With the model that answers now."""
+        return Storing(self._services.ingest, self._services.catalog)
 
     def wake(self) -> None:
         """There is something new to do."""
-        self._wake.set()
+        self._loop.wake()
 
     async def run(self) -> None:
         """Work everything off, for ever."""
-        pause_s = FIRST_PAUSE_S
-        while True:
-            self._wake.clear()
-            try:
-                if not await self._do_next():
-                    await self._wake.wait()
-                pause_s = FIRST_PAUSE_S
-                continue
-            except (ServiceError, CatalogError) as exc:
-                logger.warning("imports go on in %.1f s: %s", pause_s, exc)
-            except Exception:  # whatever it is, later imports must not wait for a restart
-                logger.exception("imports go on in %.1f s", pause_s)
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        await self._loop.run()
 
     def end(self, id: str, state: State, detail: str | None = None) -> None:
         """End an import that has not ended, and let go of its feed."""
         self._ledger.finish(id, state, detail)
         self._feed_of(id).unlink(missing_ok=True)
 
-    async def _do_next(self) -> bool:
-        """Webhooks, then one import; False when there was nothing to do."""
+    async def _do_next(self) -> float | None:
+        """Webhooks, then one import; None when there was nothing to do."""
         worked = await self._deliver_all()
         job = await asyncio.to_thread(self._ledger.next_job)
         if job is not None:
             await self._import(job)
-        return worked or job is not None
+        return 0.0 if worked or job is not None else None
 
     async def _import(self, job: Job) -> None:
         try:

@@ -25,7 +25,8 @@ from service.errors import (
     as_service_error,
     problem,
 )
-from service.ingest import NewGarment, Outcome
+from service.ingest import Outcome
+from service.new_garment import NewGarment
 from service.openapi import SCHEMA_PATH, lines_example, on_catalog
 from service.routes.answers import Document
 from service.routes.bodies import NDJSON, content_type, parse_json
@@ -61,6 +62,9 @@ Item = TypeVar("Item", bound=Sized)
 )
 async def bulk(request: Request) -> Response:
     """A line's answer is sent once it is on disk. A bad line fails alone.
+
+    All images of a garment are in its line, which may be as long as one of the largest images in
+    base64: send several large ones by PUT, or by URL.
 
     Any number of lines; read the answers while sending, as `curl` does. A client that reads only
     after it has sent everything is held up for good once 8 MiB of answers wait: with such a one,
@@ -247,7 +251,8 @@ def _parse(line: Line, max_line_bytes: int) -> NewGarment | ServiceError:
         read = parse_json(line.text, BulkLine)
     except Exception as exc:
         return as_service_error(exc)
-    return NewGarment(read.id, read.image, read.metadata)
+    image, *further = read.all_images
+    return NewGarment(read.id, image, read.metadata, further)
 
 
 def _answer(line: Line, garment_id: str | None, outcome: Outcome) -> Document:

@@ -2,13 +2,14 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import JsonValue
 
 from api_schemas.garments import (
+    MAX_IMAGES,
     MAX_PAGE,
     CatalogList,
     GarmentAnswer,
@@ -21,10 +22,10 @@ from model.similarity import read_values
 from service.catalog.store import GarmentRecord
 from service.errors import GarmentNotFound, InvalidRequest, ServiceError
 from service.images import ImageSource
-from service.ingest import NewGarment
-from service.openapi import file_field, form_content, json_content, on_catalog
+from service.new_garment import NewGarment
+from service.openapi import files_field, form_content, json_content, on_catalog
 from service.routes.answers import Document, answer, readings
-from service.routes.bodies import is_form, parse_json, read_form, read_json
+from service.routes.bodies import Form, is_form, parse_json, read_form, read_json
 from service.routes.parameters import GarmentIdParameter, catalog_of, services_of
 from service.services import Services
 from service.stored import as_embedding
@@ -36,6 +37,9 @@ UNKNOWN_IMAGE = "application/octet-stream"
 CursorParameter = Annotated[
     str | None,
     Query(max_length=2000, description="`next_cursor` of the page before", examples=["c2hpcnQ"]),
+]
+IndexParameter = Annotated[
+    int, Query(ge=0, lt=MAX_IMAGES, description="which of its images; 0 is the main one")
 ]
 LimitParameter = Annotated[int, Query(ge=1, le=MAX_PAGE, description="garments on the page")]
 
@@ -81,8 +85,8 @@ async def list_garments(
         json=json_content(GarmentRequest),
         form=form_content(
             ["image"],
-            {"image": "(a file)", "metadata": '{"brand": "Example", "price": 59.5}'},
-            image=file_field("the garment"),
+            {"image": ["(a file)"], "metadata": '{"brand": "Example", "price": 59.5}'},
+            image=files_field("the garment; repeated, its images in order", MAX_IMAGES),
             metadata={
                 "type": "string",
                 "contentMediaType": "application/json",
@@ -95,10 +99,14 @@ async def put_garment(
     request: Request,
     garment_id: GarmentIdParameter,
 ) -> Response:
-    """Replaces image and metadata of a garment that is there. Answers once it is on disk."""
+    """Replaces images and metadata of a garment that is there. Answers once it is on disk.
+
+    A garment has up to 8 images; searches find it by the best of them, everything else that
+    speaks of a garment's image means the first. Nothing is stored if one of them cannot be used.
+    """
     services, catalog = services_of(request), catalog_of(request)
-    image, metadata = await _read(request, services)
-    new = NewGarment(garment_id, image, metadata)
+    (image, *further), metadata = await _read(request, services)
+    new = NewGarment(garment_id, image, metadata, further)
     (outcome,) = await services.ingest.put(catalog, [new])
     if isinstance(outcome, ServiceError):
         raise outcome
@@ -139,16 +147,17 @@ async def get_garment(
 async def get_image(
     request: Request,
     garment_id: GarmentIdParameter,
+    index: IndexParameter = 0,
 ) -> Response:
     """The original bytes; 404 with code image_not_stored where they were not kept."""
     images, catalog = services_of(request).images, catalog_of(request)
-    record = await images.garment(garment_id, catalog)
-    etag = f'"{record.image_sha256}"'
+    sha256s = (await images.garment(garment_id, catalog)).sha256s
+    etag = f'"{sha256s[index]}"' if index < len(sha256s) else ""
     # "no-cache" lets a browser keep its copy, but ask whether it is still right.
     headers = {"ETag": etag, "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff"}
-    if _names(request.headers.get("if-none-match", ""), etag):
+    if etag and _names(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
-    image = await images.stored_original(garment_id, catalog)
+    image = await images.stored_original(garment_id, catalog, index)
     return Response(image, headers=headers, media_type=pixels.media_type(image) or UNKNOWN_IMAGE)
 
 
@@ -171,14 +180,24 @@ async def delete_garment(
 
 async def _read(
     request: Request, services: Services
-) -> tuple[ImageSource, Mapping[str, JsonValue]]:
+) -> tuple[Sequence[ImageSource], Mapping[str, JsonValue]]:
+    """The images, at least one, and the metadata."""
     max_bytes = services.settings.max_request_bytes
     if is_form(request):
         form = await read_form(request, ("image", "metadata"), max_bytes)
         metadata = parse_json(form.json("metadata") or b"{}", MetadataField, name="metadata")
-        return form.file("image"), metadata.root
+        return _files(form), metadata.root
     body = await read_json(request, GarmentRequest, max_bytes)
-    return body.image, body.metadata
+    return body.all_images, body.metadata
+
+
+def _files(form: Form) -> list[bytes]:
+    files = form.files("image")
+    if not 1 <= len(files) <= MAX_IMAGES:
+        raise InvalidRequest(
+            f"form field 'image' is needed 1 to {MAX_IMAGES} times; got {len(files)} of it"
+        )
+    return files
 
 
 def _summary(record: GarmentRecord, catalog: str) -> Document:
@@ -187,6 +206,7 @@ def _summary(record: GarmentRecord, catalog: str) -> Document:
         "catalog": catalog,
         "metadata": record.metadata,
         "image_sha256": record.image_sha256,
+        "images": list(record.sha256s),
         "updated_at": record.updated_at,
     }
 

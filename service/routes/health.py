@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from api_schemas.health import Health, Readiness
+from service.errors import ModelUnavailable
 from service.metrics import Metrics
 from service.routes.answers import answer
 from service.routes.parameters import services_of
@@ -19,11 +20,27 @@ async def healthz() -> Response:
 
 @router.get("/readyz", summary="Can the service answer?", response_model=Readiness)
 async def readyz(request: Request) -> Response:
-    """Readiness: the model is loaded and the catalog answers."""
-    catalog = services_of(request).catalog
+    """Readiness: the model is loaded and the catalog answers.
+
+    A process that cannot open the model that the store has switched to says why, and stays ready
+    for as long as the vectors of its own are kept.
+    """
+    services = services_of(request)
+    fault = services.follower.fault or None
+    if services.follower.is_left_behind:
+        raise ModelUnavailable(fault or "the store's model is not open yet")
+    catalog = services.catalog
     garments = sum((await catalog.catalogs()).values())
     stale = await catalog.stale()
-    return answer({"status": "ready", "garments": garments, "stale_garments": stale})
+    return answer(
+        {
+            "status": "ready",
+            "garments": garments,
+            "stale_garments": stale,
+            "model": services.encoder.fingerprint,
+            "fault": fault,
+        }
+    )
 
 
 @router.get(

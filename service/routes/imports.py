@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from api_schemas.garments import MAX_IMAGES
 from api_schemas.imports import ImportAnswer, ImportList, ImportRequest
 from service.imports.desk import Desk, require_desk
 from service.imports.fault_file import line_of
@@ -54,6 +55,12 @@ _FLAG = {"type": "string", "enum": ["true", "false"]}
             delete_missing={
                 **_FLAG,
                 "description": "delete garments of earlier imports that the feed does not have",
+            },
+            images_per_product={
+                "type": "string",
+                "pattern": f"^[1-{MAX_IMAGES}]$",
+                "default": "1",
+                "description": "how many images of each product are stored",
             },
         ),
     ),
@@ -129,7 +136,9 @@ async def _read(request: Request, part: Path, settings: Settings) -> ImportOptio
     if not is_form(request):
         body = await read_json(request, ImportRequest, settings.max_request_bytes)
         await asyncio.to_thread(part.write_bytes, await fetch_feed(body.url, settings))
-        return ImportOptions(catalog, body.currency, body.refetch, body.delete_missing)
+        return ImportOptions(
+            catalog, body.currency, body.refetch, body.delete_missing, body.images_per_product
+        )
     boundary = content_type(request).parameters.get("boundary", "")
     with FeedForm(part, boundary, settings.max_feed_bytes) as form:
         async for chunk in request.stream():

@@ -44,10 +44,10 @@ class LeanRoute(APIRoute):
 
 
 def services_of(request: Request) -> Services:
-    """What the lifespan opened."""
+    """What the lifespan opened, with one model for the whole request."""
     services = request.app.state.services
     assert isinstance(services, Services)
-    return services
+    return services.fixed
 
 
 def catalog_of(request: Request) -> str:

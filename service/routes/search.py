@@ -95,4 +95,5 @@ def _hit(hit: Hit, names: list[str]) -> Document:
         "score": hit.score,
         "attributes": dict(zip(names, hit.similarities, strict=True)),
         "metadata": hit.metadata,
+        "image_index": hit.image,
     }

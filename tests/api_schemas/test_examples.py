@@ -36,9 +36,11 @@ def test_requests_and_answers_of_every_route_have_examples():
         "CompareBatchRequest",
         "CompareRequest",
         "EmbeddingsRequest",
+        "EvidenceRequest",
         "GarmentRequest",
         "ImportRequest",
         "RerankRequest",
+        "ScreenRequest",
         "SearchRequest",
     }
     assert len(names) > 15

@@ -1,13 +1,16 @@
 import base64
-from collections.abc import AsyncIterator, Callable, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import pytest
+from pydantic import JsonValue
 
 from api_schemas.images import ImageReference
 from service.catalog.store import GarmentRecord, InvalidGarment, StoreError
 from service.errors import AttributeNotVisible, ServiceError
 from service.images import Images
-from service.ingest import Ingest, NewGarment
+from service.ingest import Ingest
+from service.new_garment import KeptImage, NewGarment
 from service.services import Services, open_services
 from service.settings import Settings
 
@@ -72,6 +75,55 @@ async def test_a_garment_that_cannot_be_stored_fails_alone(
         "default", [NewGarment(name, photo(1), {}) for name in "abc"]
     )
     assert codes(outcomes) == ["created", "invalid_request", "created"]
+
+
+async def test_one_bad_image_among_several_fails_its_garment_unless_it_may_be_left_out(
+    services: Services, photo: Photo
+):
+    left: list[list[int]] = []
+
+    def without(errors: Mapping[int, ServiceError]) -> dict[str, JsonValue]:
+        left.append(list(errors))
+        return {"left": len(errors)}
+
+    images = (photo(2), b"no image", photo(3), ImageReference(garment_id="nobody"))
+    outcomes = await services.ingest.put(
+        "default",
+        [
+            NewGarment("strict", photo(1), {}, images),
+            NewGarment("lenient", photo(1), {"left": 0}, images, without),
+            NewGarment("main", b"no image", {}, images[:1], without),
+            NewGarment("good", photo(1), {"left": 0}, images[:1], without),
+        ],
+    )
+    assert codes(outcomes) == ["garment_not_found", "created", "invalid_image", "created"]
+    assert left == [[2, 4]]
+    lenient = await services.catalog.get("default", "lenient")
+    assert lenient is not None
+    assert lenient.metadata == {"left": 2}
+    digests = [hashlib.sha256(photo(number)).hexdigest() for number in (1, 2, 3)]
+    assert list(lenient.sha256s) == digests
+
+
+async def test_images_that_a_garment_has_already_may_be_named_instead_of_sent(
+    services: Services, photo: Photo
+):
+    await services.ingest.put("default", [NewGarment("a", photo(1), {}, [photo(2)])])
+    before = await services.catalog.get("default", "a")
+    assert before is not None
+    first, second = map(KeptImage, before.sha256s)
+    gone = NewGarment("b", first, {})
+    moved = NewGarment("a", second, {}, [photo(3), first])
+    assert codes(await services.ingest.put("default", [gone, moved])) == [
+        "image_not_stored",
+        "replaced",
+    ]
+    after = await services.catalog.get("default", "a")
+    assert after is not None
+    assert (after.vectors == before.further[0].vectors).all()
+    assert (after.further[1].vectors == before.vectors).all()
+    for index, number in enumerate((2, 3, 1)):
+        assert await services.catalog.image("default", "a", index) == photo(number)
 
 
 class StaleCatalog:
@@ -158,3 +210,11 @@ async def test_images_by_url_that_are_large_together_take_several_commits(
     assert services.catalog.version == begun + 3
     for n in range(1, 6):
         assert await services.catalog.image("default", f"g{n}") == photo(n)
+    urls = [[ImageReference(url=str(n + k)) for k in range(3)] for n in (1, 4, 7)]
+    garments = [NewGarment(f"h{n}", main, {}, further) for n, (main, *further) in enumerate(urls)]
+    garments.insert(1, NewGarment("g1", KeptImage(hashlib.sha256(photo(1)).hexdigest()), {"k": 1}))
+    outcomes = await Ingest(images, services.catalog).put("default", garments)
+    assert outcomes == ["created", "replaced", "created", "created"]
+    for n, first in enumerate((1, 4, 7)):
+        for k in range(3):
+            assert await services.catalog.image("default", f"h{n}", k) == photo(first + k)

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from api_schemas.screens import ScreenLine, ScreenNotification
 from service.app import create_app
+from service.evidence.canonical import sha256_of
 from service.openapi import SCHEMA_PATH, describe
+from service.screening import notifying
 from service.settings import Settings
 
 STORED = Path(__file__).parent / "openapi.json"
@@ -62,6 +65,20 @@ def test_the_routes_are_these(contract: dict[str, Any]):
         "GET /v1/imports/{import_id}",
         "DELETE /v1/imports/{import_id}",
         "GET /v1/imports/{import_id}/errors",
+        "POST /v1/evidence",
+        "GET /v1/evidence",
+        "GET /v1/evidence/{evidence_id}",
+        "DELETE /v1/evidence/{evidence_id}",
+        "GET /v1/evidence/{evidence_id}/verify",
+        "GET /v1/evidence/{evidence_id}/report",
+        "POST /v1/screen",
+        "GET /v1/screens",
+        "GET /v1/screens/{screen_id}",
+        "DELETE /v1/screens/{screen_id}",
+        "GET /v1/screens/{screen_id}/findings",
+        "POST /v1/model/change",
+        "GET /v1/model/change",
+        "DELETE /v1/model/change",
         "POST /v1/webhooks/shopify",
         "POST /v1/webhooks/woocommerce",
         "GET /healthz",
@@ -104,6 +121,8 @@ def test_both_kinds_of_body_are_documented_where_both_are_read(contract: dict[st
     for path, method in (
         ("/v1/compare", "post"),
         ("/v1/embeddings", "post"),
+        ("/v1/evidence", "post"),
+        ("/v1/screen", "post"),
         ("/v1/search", "post"),
     ):
         content = contract["paths"][path][method]["requestBody"]["content"]
@@ -120,8 +139,39 @@ def test_every_route_on_garments_takes_a_catalog(contract: dict[str, Any]):
         name
         for name, _ in operations(contract)
         if any(word in name for word in ("garments", "compare", "embeddings", "search", "rerank"))
-        or name.startswith(("POST /v1/imports", "POST /v1/webhooks"))
+        or name.startswith(("POST /v1/imports", "POST /v1/webhooks", "POST /v1/evidence"))
     }
+
+
+def test_the_evidence_shown_has_the_hash_of_its_document(contract: dict[str, Any]):
+    paths = contract["paths"]
+    made, again, verified = (
+        paths[path][method]["responses"][status]["content"]["application/json"]["example"]
+        for path, method, status in (
+            ("/v1/evidence", "post", "201"),
+            ("/v1/evidence/{evidence_id}", "get", "200"),
+            ("/v1/evidence/{evidence_id}/verify", "get", "200"),
+        )
+    )
+    assert made["sha256"] == sha256_of(made["document"])
+    assert made["id"] == made["sha256"][:32]
+    assert again == made
+    assert (verified["id"], verified["sha256"]) == (made["id"], made["sha256"])
+
+
+def test_each_line_of_the_stream_shown_is_a_line_of_a_screen(contract: dict[str, Any]):
+    content = contract["paths"]["/v1/screen"]["post"]["responses"]["200"]["content"]
+    lines = content["application/x-ndjson"]["example"].splitlines()
+    read = [ScreenLine.model_validate_json(line) for line in lines]
+    assert [line.model_fields_set for line in read] == [{"finding"}, {"summary"}]
+
+
+def test_a_notification_is_described_with_what_it_is_signed_by(contract: dict[str, Any]):
+    sent = contract["webhooks"]["screen.findings"]["post"]
+    headers = {parameter["name"] for parameter in sent["parameters"]}
+    assert headers == {notifying.SIGNATURE, notifying.DELIVERY, notifying.EVENT}
+    (example,) = sent["requestBody"]["content"]["application/json"]["examples"].values()
+    assert ScreenNotification.model_validate(example["value"]).event == "screen.findings"
 
 
 async def test_the_contract_is_served(client):

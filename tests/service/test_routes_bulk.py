@@ -79,6 +79,29 @@ async def test_a_bad_line_fails_alone(client: httpx.AsyncClient, photo: Photo):
     assert await stored(client) == ["a", "e"]
 
 
+async def test_a_line_may_hold_several_images(client: httpx.AsyncClient, photo: Photo):
+    def images(*data: bytes) -> list[dict[str, str]]:
+        return [{"base64": base64.b64encode(one).decode()} for one in data]
+
+    lines = [
+        {"id": "a", "images": images(photo(1), photo(2), photo(3))},
+        {"id": "b", "images": images(photo(1), b"no image")},
+        {"id": "c", "images": images(photo(1)), "image": images(photo(2))[0]},
+        {"id": "d", "images": images(photo(4)), "metadata": {"x": 1}},
+    ]
+    answers = await upload(client, b"".join(json.dumps(one).encode() + b"\n" for one in lines))
+    assert [(a.status, a.problem and a.problem.code) for a in answers] == [
+        ("created", None),
+        ("failed", "invalid_image"),
+        ("failed", "invalid_request"),
+        ("created", None),
+    ]
+    for index, number in enumerate((1, 2, 3)):
+        got = await client.get("/v1/garments/a/image", params={"index": index})
+        assert got.content == photo(number)
+    assert await stored(client) == ["a", "d"]
+
+
 async def test_a_last_line_needs_no_newline_but_must_be_whole(
     client: httpx.AsyncClient, photo: Photo
 ):

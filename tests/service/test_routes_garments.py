@@ -181,3 +181,86 @@ async def test_a_bad_image_stores_nothing(client: httpx.AsyncClient, photo: Phot
     bad = await client.put("/v1/garments/a", files={"image": b"not an image"})
     assert (bad.status_code, bad.json()["code"]) == (422, "invalid_image")
     assert (await client.get("/v1/garments/a/image")).content == photo(1)
+
+
+def several(photo: Photo, *numbers: int) -> list[tuple[str, bytes]]:
+    return [("image", photo(number)) for number in numbers]
+
+
+def encoded(photo: Photo, number: int) -> dict[str, str]:
+    return {"base64": base64.b64encode(photo(number)).decode()}
+
+
+async def test_several_images_come_back_in_order_from_a_form_and_from_json(
+    client: httpx.AsyncClient, photo: Photo
+):
+    form = await client.put("/v1/garments/a", files=several(photo, 1, 2, 3))
+    body = {"images": [encoded(photo, number) for number in (1, 2, 3)]}
+    json = await client.put("/v1/garments/a", json=body)
+    assert (form.status_code, json.status_code) == (201, 200)
+    assert form.json() | {"updated_at": ""} == json.json() | {"updated_at": ""}
+    answer = GarmentAnswer.model_validate_json(json.content)
+    assert answer.images == [hashlib.sha256(photo(n)).hexdigest() for n in (1, 2, 3)]
+    assert answer.image_sha256 == answer.images[0]
+    for index, number in enumerate((1, 2, 3)):
+        image = await client.get("/v1/garments/a/image", params={"index": index})
+        assert image.content == photo(number)
+        assert image.headers["etag"] == f'"{answer.images[index]}"'
+        known = {"If-None-Match": image.headers["etag"]}
+        again = await client.get("/v1/garments/a/image", params={"index": index}, headers=known)
+        assert again.status_code == 304
+    (listed,) = (await client.get("/v1/garments")).json()["garments"]
+    assert listed["images"] == answer.images
+
+
+async def test_an_image_that_a_garment_does_not_have_is_not_found(
+    client: httpx.AsyncClient, photo: Photo
+):
+    await client.put("/v1/garments/a", files=several(photo, 1, 2))
+    for headers in ({}, {"If-None-Match": "*"}):
+        answer = await client.get("/v1/garments/a/image", params={"index": 2}, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "image_not_stored")
+        assert "0..1" in answer.json()["detail"]
+    refused = await client.get("/v1/garments/a/image", params={"index": 8})
+    assert refused.status_code == 422
+
+
+async def test_search_finds_a_garment_by_any_of_its_images_and_says_which(
+    client: httpx.AsyncClient, photo: Photo
+):
+    await client.put("/v1/garments/a", files=several(photo, 1, 2, 3))
+    await client.put("/v1/garments/b", files=several(photo, 4))
+    for index, number in enumerate((1, 2, 3)):
+        found = (await client.post("/v1/search", json={"query": encoded(photo, number)})).json()
+        assert found["total"] == 2
+        assert [hit["id"] for hit in found["hits"]] == ["a", "b"]
+        assert found["hits"][0]["image_index"] == index
+        assert found["hits"][0]["score"] == pytest.approx(1, abs=1e-3)
+    itself = (await client.post("/v1/search", json={"query": {"garment_id": "a"}})).json()
+    assert [hit["id"] for hit in itself["hits"]] == ["b"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"metadata": {}}, {"images": []}, {"image": {"base64": ""}, "images": [{"base64": ""}]}],
+)
+async def test_neither_no_image_nor_both_ways_of_giving_them_are_taken(
+    client: httpx.AsyncClient, body: dict[str, object]
+):
+    answer = await client.put("/v1/garments/a", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert "image" in answer.json()["detail"]
+
+
+async def test_nine_images_are_refused_and_a_bad_one_among_several_stores_nothing(
+    client: httpx.AsyncClient, photo: Photo
+):
+    nine = await client.put("/v1/garments/a", files=several(photo, *range(9)))
+    listed = await client.put("/v1/garments/a", json={"images": [encoded(photo, 1)] * 9})
+    assert (nine.status_code, listed.status_code) == (422, 422)
+    assert "1 to 8 times; got 9" in nine.json()["detail"]
+    files = [*several(photo, 1, 2), ("image", b"no image")]
+    bad = await client.put("/v1/garments/a", files=files)
+    assert (bad.status_code, bad.json()["code"]) == (422, "invalid_image")
+    assert bad.json()["detail"].startswith("image 2: ")
+    assert (await client.get("/v1/garments/a")).status_code == 404

@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from api_schemas.imports import ImportAnswer, ImportFault, ImportList
 from service.app import create_app
 from service.catalog.store import GarmentRecord, StoreError
-from service.imports import desk, running, worker
+from service.imports import desk, running
+from service.jobs import work_loop
 from service.settings import Settings
 from tests.conftest import Server, client_of
 from tests.service.imports.picture_server import Pictures, serving_pictures
@@ -85,7 +86,12 @@ async def test_an_uploaded_feed_is_imported_and_a_second_one_fetches_nothing(
         first = first or accepted.id
         job = await ended(importing, taken.headers["location"])
         assert (job["state"], job["format"], job["progress"]) == ("done", "google-text", 1.0)
-        assert job["options"] == {"currency": "EUR", "refetch": False, "delete_missing": False}
+        assert job["options"] == {
+            "currency": "EUR",
+            "refetch": False,
+            "delete_missing": False,
+            "images_per_product": 1,
+        }
         assert job["counts"]["created" if turn == 0 else "unchanged"] == 2
         assert (job["counts"]["failed"], job["errors"]) == (1, 1)
         errors = await importing.get(f"/v1/imports/{job['id']}/errors")
@@ -98,6 +104,25 @@ async def test_an_uploaded_feed_is_imported_and_a_second_one_fetches_nothing(
     listed = ImportList.model_validate_json((await importing.get("/v1/imports")).content)
     assert [one.id for one in listed.imports] == [job["id"], first]
     assert [file.suffix for file in settings.imports.iterdir() if "feed" in file.suffix] == []
+
+
+async def test_several_images_of_a_product_are_stored_when_asked_for(
+    importing: httpx.AsyncClient, pictures: Pictures
+):
+    urls = [pictures.url(f"/{number}") for number in range(4)]
+    feed = f"id\ttitle\timage_link\tadditional_image_link\na\tA\t{urls[0]}\t{','.join(urls[1:])}"
+    pictures.bodies["/feed"] = feed.encode()
+    for asked in (
+        {"files": {"feed": feed.encode()}, "data": {"images_per_product": "3"}},
+        {"json": {"url": pictures.url("/feed"), "images_per_product": 3}},
+    ):
+        taken = await importing.post("/v1/imports", **asked)
+        job = await ended(importing, taken.headers["location"])
+        assert (job["state"], job["options"]["images_per_product"]) == ("done", 3)
+    assert job["counts"]["unchanged"] == 1
+    garment = (await importing.get("/v1/garments/a")).json()
+    assert garment["metadata"]["stored_images"] == urls[:3]
+    assert len(garment["images"]) == 3
 
 
 async def test_a_feed_is_fetched_by_its_url(importing: httpx.AsyncClient, pictures: Pictures):
@@ -194,7 +219,7 @@ async def test_an_import_waits_for_a_store_that_is_away(
     pictures: Pictures,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(worker, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(work_loop, "FIRST_PAUSE_S", 0.01)
     put = app.state.services.catalog.put
     refused = asyncio.Event()
 

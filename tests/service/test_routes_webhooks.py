@@ -18,6 +18,7 @@ from service.app import create_app
 from service.catalog.store import GarmentRecord, StoreError
 from service.imports import worker
 from service.imports.changes import apply_change
+from service.jobs import work_loop
 from service.settings import Settings
 from tests.conftest import client_of
 from tests.service.imports.picture_server import FEEDS, Pictures, serving_pictures
@@ -271,7 +272,7 @@ async def test_what_was_answered_is_carried_out_after_a_restart(
 async def test_a_webhook_waits_for_a_store_that_is_away(
     app: FastAPI, shop: httpx.AsyncClient, pictures: Pictures, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(worker, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(work_loop, "FIRST_PAUSE_S", 0.01)
     put, refused = app.state.services.catalog.put, asyncio.Event()
 
     async def refuse(catalog: str, records: Sequence[GarmentRecord]) -> list[bool]:

@@ -1,4 +1,4 @@
-"""The catalog in Redis, for any number of processes at a time.
+"""The catalog in Redis as one model sees it, for any number of processes at a time.
 
 A commit is one script: all of its garments are stored, or none, and the next search anywhere sees
 them. The vector sets follow behind it, by whichever process comes along. Over several parts a
@@ -8,66 +8,49 @@ by part.
 
 import asyncio
 import builtins
-import contextlib
 import dataclasses
 import itertools
-from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
-from service.catalog.redis.commits import Commits
+from service.catalog.models import Model
 from service.catalog.redis.indexing import Indexing
-from service.catalog.redis.keys import Layout, Part
+from service.catalog.redis.keys import Part
 from service.catalog.redis.nearest import VectorSets
 from service.catalog.redis.reading import Reading
-from service.catalog.redis.schema import prepared
 from service.catalog.redis.search import PartSearch
+from service.catalog.redis.store import OpenRedis
 from service.catalog.redis.writing import Writing
 from service.catalog.rows import is_text
-from service.catalog.store import (
-    GarmentRecord,
-    InvalidQuery,
-    Query,
-    SearchResult,
-    StoreClosed,
-    StoreError,
-)
-from service.redis_server import Server
+from service.catalog.store import GarmentRecord, InvalidQuery, Query, SearchResult
 
-TIMEOUT_S = 5.0
 
-Answer = TypeVar("Answer")
+class RedisStore(OpenRedis):
+    """Implements `service.catalog.models.CatalogStore`."""
+
+    async def view(self, model: Model) -> "RedisCatalog":
+        """See `CatalogStore.view`."""
+        return RedisCatalog(self, model)
 
 
 class RedisCatalog:
     """Implements `service.catalog.store.Catalog`; used from one event loop."""
 
-    def __init__(
-        self,
-        server: Server,
-        layout: Layout,
-        commits: Commits,
-        *,
-        shape: tuple[int, int],
-        fingerprint: str,
-        store_images: bool,
-    ) -> None:
-        """Serve from a prepared and watched server; see `open`."""
-        self._server, self._layout, self._commits = server, layout, commits
-        self._shape, self._fingerprint = shape, fingerprint
-        self._sets = VectorSets(server, shape, fingerprint)
-        self._reading = Reading(server, layout, shape, fingerprint)
+    def __init__(self, store: "RedisStore", model: Model) -> None:
+        """See `RedisStore.view`."""
+        self._store, self._model = store, model
+        self._server, self._layout, self._commits = store.server, store.layout, store.commits
+        self._sets = VectorSets(store.server, model.shape, model.fingerprint)
+        self._reading = Reading(store.server, store.layout, model.shape, model.fingerprint)
         self._writing = Writing(
-            server,
-            layout,
-            commits,
-            Indexing(server, self._sets, shape, fingerprint),
-            shape=shape,
-            fingerprint=fingerprint,
-            store_images=store_images,
+            store.server,
+            store.layout,
+            store.commits,
+            Indexing(store.server, self._sets, model.shape, model.fingerprint),
+            model=model,
+            kept=lambda: store.kept,
+            store_images=store.store_images,
         )
         self._searches: dict[tuple[Part, str], PartSearch] = {}
-        self._writes: set[asyncio.Task[Any]] = set()
-        self._closed = False
 
     @classmethod
     async def open(
@@ -80,39 +63,21 @@ class RedisCatalog:
         store_images: bool = True,
         partitions: int = 1,
     ) -> "RedisCatalog":
-        """Open or create the catalog in a Redis.
+        """Open or create the catalog in a Redis for one model.
 
         Args:
-            url: see `service.redis_server.Server`.
+            url: see `RedisStore.open`.
             attributes: A of the model in use.
             dimension: D of the model in use.
             fingerprint: of the model in use; garments of any other are stale.
-            store_images: keep the original bytes of what is written from now on.
-            partitions: parts of a new catalog; one that is there keeps its own.
+            store_images: see `RedisStore.open`.
+            partitions: see `RedisStore.open`.
 
         Raises:
-            InvalidUrl: the URL names no Redis.
-            UnknownSchema: another version of the program wrote it.
-            StoreError: Redis is not there, refuses, or has no vector sets.
+            InvalidUrl, UnknownSchema, StoreError: see `RedisStore.open`.
         """
-        server = Server(url, timeout_s=TIMEOUT_S)
-        commits = Commits(server)
-        try:
-            with commits.guarded():
-                layout = await prepared(server, partitions)
-                await commits.start()
-        except BaseException:
-            await commits.stop()
-            await server.close()
-            raise
-        return cls(
-            server,
-            layout,
-            commits,
-            shape=(attributes, dimension),
-            fingerprint=fingerprint,
-            store_images=store_images,
-        )
+        store = await RedisStore.open(url, store_images=store_images, partitions=partitions)
+        return await store.view(Model(fingerprint, attributes, dimension))
 
     @property
     def version(self) -> int:
@@ -123,13 +88,19 @@ class RedisCatalog:
         """See `Catalog.put`; over several parts of a Cluster, all or none of each part's."""
         if not garments:
             return []
-        self._check_serving()
-        return await self._carried_through(self._writing.put(catalog, garments))
+        return await self._store.carried_through(self._writing.put(catalog, garments))
+
+    async def complete(
+        self, catalog: str, garments: Sequence[GarmentRecord]
+    ) -> builtins.list[bool]:
+        """See `Catalog.complete`."""
+        if not garments:
+            return []
+        return await self._store.carried_through(self._writing.complete(catalog, garments))
 
     async def delete(self, catalog: str, id: str) -> bool:
         """See `Catalog.delete`."""
-        self._check_serving()
-        return await self._carried_through(self._writing.delete(catalog, id))
+        return await self._store.carried_through(self._writing.delete(catalog, id))
 
     async def get(self, catalog: str, id: str) -> GarmentRecord | None:
         """See `Catalog.get`."""
@@ -137,24 +108,24 @@ class RedisCatalog:
 
     async def get_many(self, catalog: str, ids: Sequence[str]) -> dict[str, GarmentRecord]:
         """See `Catalog.get_many`."""
-        with self._serving():
+        with self._store.serving():
             return await self._reading.many(catalog, ids)
 
-    async def image(self, catalog: str, id: str) -> bytes | None:
+    async def image(self, catalog: str, id: str, index: int = 0) -> bytes | None:
         """See `Catalog.image`."""
-        with self._serving():
-            return await self._reading.image(catalog, id)
+        with self._store.serving():
+            return await self._reading.image(catalog, id, index)
 
     async def list(
         self, catalog: str, after: str | None, limit: int
     ) -> builtins.list[GarmentRecord]:
         """See `Catalog.list`."""
-        with self._serving():
+        with self._store.serving():
             return await self._reading.page(catalog, after or "", limit)
 
     async def catalogs(self) -> dict[str, int]:
         """See `Catalog.catalogs`."""
-        with self._serving():
+        with self._store.serving():
             return await self._reading.catalogs()
 
     async def search(self, catalog: str, query: Query) -> SearchResult:
@@ -162,7 +133,7 @@ class RedisCatalog:
         if not is_text(catalog):
             return SearchResult([], 0)
         query = dataclasses.replace(query, exclude=frozenset(filter(is_text, query.exclude)))
-        with self._serving():
+        with self._store.serving():
             parts = [self._part_search(part, catalog) for part in self._layout.parts]
             # In one step, so that a commit is seen in all parts or in none.
             one_step = len(parts) > 1 and not self._server.is_cluster
@@ -187,34 +158,19 @@ class RedisCatalog:
 
     async def stale(self) -> int:
         """See `Catalog.stale`."""
-        with self._serving():
+        with self._store.serving():
             return await self._reading.stale()
 
     async def stale_garments(
         self, limit: int, after: tuple[str, str] | None = None
     ) -> builtins.list[tuple[str, GarmentRecord]]:
         """See `Catalog.stale_garments`."""
-        with self._serving():
+        with self._store.serving():
             return await self._reading.stale_garments(limit, after)
 
     async def close(self) -> None:
         """See `Catalog.close`; calling it again does nothing."""
-        self._closed = True
-        await asyncio.gather(*self._writes, return_exceptions=True)
-        await self._commits.stop()
-        await self._server.close()
-
-    async def _carried_through(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """Finish a write also when its caller leaves."""
-        task = asyncio.create_task(work)
-        self._writes.add(task)
-        task.add_done_callback(self._written)
-        return await asyncio.shield(task)
-
-    def _written(self, task: asyncio.Task[Any]) -> None:
-        self._writes.discard(task)
-        if not task.cancelled():
-            task.exception()  # asyncio reports what nobody looked at, and the caller may have left
+        await self._store.close()
 
     def _part_search(self, part: Part, catalog: str) -> PartSearch:
         if (part, catalog) not in self._searches:
@@ -223,28 +179,16 @@ class RedisCatalog:
                 self._sets,
                 part,
                 catalog,
-                shape=self._shape,
-                fingerprint=self._fingerprint,
+                shape=self._model.shape,
+                fingerprint=self._model.fingerprint,
             )
         return self._searches[part, catalog]
 
     def _check(self, query: Query) -> None:
-        count, dimension = self._shape
+        count, dimension = self._model.shape
         if not all(0 <= attribute < count for attribute in query.attributes):
             raise InvalidQuery(f"attributes must be 0..{count - 1}, got {query.attributes}")
         if query.vectors.shape[1] != dimension:
             raise InvalidQuery(
                 f"vectors must have {dimension} dimensions, got {query.vectors.shape[1]}"
             )
-
-    @contextlib.contextmanager
-    def _serving(self) -> Iterator[None]:
-        self._check_serving()
-        with self._commits.guarded():
-            yield
-
-    def _check_serving(self) -> None:
-        if self._closed:
-            raise StoreClosed(f"the catalog in {self._server.shown} is closed")
-        if self._commits.away:
-            raise StoreError(f"{self._server.shown} does not answer")

@@ -18,6 +18,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from service.catalog.redis.keys import CHANNEL
 from service.catalog.store import StoreError
 from service.redis_server import FAILURES, Server
+from service.stopping import stop
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +65,7 @@ class Commits:
     async def stop(self) -> None:
         """Stop listening; calling it again does nothing."""
         if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
+            await stop(self._watch)
 
     def committed(self) -> None:
         """This process has committed; it will not be told."""

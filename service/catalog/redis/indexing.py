@@ -52,10 +52,11 @@ class Indexing:
 
     async def _index(self, part: Part, catalog: str, most: int) -> None:
         name = f"{self._fingerprint}:{encoded(catalog)}"
-        count, pending = await self._server.together(
+        count, pending, several = await self._server.together(
             [
                 ("ZCARD", part.ids(catalog, self._fingerprint)),
                 ("EVAL", scripts.OLDEST, 1, part.base, name, most),
+                ("EXISTS", part.several(catalog)),
             ]
         )
         if count <= FEW:
@@ -63,11 +64,13 @@ class Indexing:
         for start in range(0, len(pending), 2 * TOGETHER):
             some = pending[start : start + 2 * TOGETHER]
             await self._server.together(
-                await self._changes(part, catalog, [id.decode() for id in some[::2]])
+                await self._changes(part, catalog, [id.decode() for id in some[::2]], bool(several))
             )
             await self._server.script(scripts.INDEXED, part.base, name, *some)
 
-    async def _changes(self, part: Part, catalog: str, ids: Sequence[str]) -> list[tuple[Any, ...]]:
+    async def _changes(
+        self, part: Part, catalog: str, ids: Sequence[str], several: bool
+    ) -> list[tuple[Any, ...]]:
         """Commands that make the sets know these garments, or forget those that are gone."""
         attributes, dimension = self._shape
         data = await self._server.script(
@@ -77,12 +80,15 @@ class Indexing:
             self._fingerprint,
             block_type(dimension).itemsize,
             ",".join(map(str, range(attributes))),
+            attributes,
             *ids,
         )
         rows = ScoredRows.read(data, attributes, dimension)
         commands: list[tuple[Any, ...]] = []
-        for id, vectors, visible in zip(rows.ids, rows.vectors, rows.visible, strict=True):
-            commands += self._sets.additions(part, catalog, id, vectors, np.asarray(visible))
+        for id, start, count in zip(rows.ids, rows.starts, rows.counts, strict=True):
+            own = slice(start, start + count)
+            vectors, visible = rows.vectors[own], np.asarray(rows.visible[own])
+            commands += self._sets.additions(part, catalog, id, vectors, visible, several=several)
         for id in set(ids) - set(rows.ids):
-            commands += self._sets.removals(part, catalog, id)
+            commands += self._sets.removals(part, catalog, id, several=several)
         return commands

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 ROOT = "lapel"
+MAX_ATTRIBUTES = 512
+"""More than any model tells apart; which of them one had is no longer known when it is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,13 @@ class Part:
     | :models                     | hash       | fingerprint:catalog -> garments                |
     | :ids:C                      | sorted set | ids, ordered by their bytes                    |
     | :ids:C:F                    | sorted set | those whose vectors the model F made           |
-    | :garment:C:ID               | hash       | sha256, created, updated, model                |
+    | :garment:C:ID               | hash       | sha256, created, updated, model: fingerprints, |
+    |                             |            | further: sha256s of the images beside the main |
     | :metadata:C:ID              | string     | JSON                                           |
     | :vectors:F:C:ID             | string     | vectors, norms and visibility, see `records`   |
-    | :image:C:ID                 | string     | the original bytes                             |
+    | :image:C:ID                 | string     | the main image's original bytes                |
+    | :further:C:ID               | hash       | sha256 -> bytes, of the other images           |
+    | :several:C                  | string     | there once a garment has had several images    |
     | :near:F:C:N, :near:F:C:all  | vector set | one attribute, all attributes                  |
     | :pending:F:C                | sorted set | ids that the vector sets do not know yet       |
     | :log                        | stream     | which garments each commit changed             |
@@ -44,6 +49,16 @@ class Part:
     def ids(self, catalog: str, fingerprint: str) -> str:
         """Ids whose vectors the model made."""
         return f"{self.base}:ids:{encoded(catalog)}:{fingerprint}"
+
+    def several(self, catalog: str) -> str:
+        """There once a garment has had several images."""
+        return f"{self.base}:several:{encoded(catalog)}"
+
+    def near_all(self, fingerprint: str, catalog: str) -> list[str]:
+        """Every vector set that a model can have, and what they do not know yet."""
+        sets = (None, *range(MAX_ATTRIBUTES))
+        near = [self.near(fingerprint, catalog, attribute) for attribute in sets]
+        return [*near, f"{self.base}:pending:{fingerprint}:{encoded(catalog)}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +80,16 @@ class Layout:
         return Part(f"{{{ROOT}:{number}}}")
 
 
+MODEL = f"{{{ROOT}:model}}"
+"""What all processes must agree on about models, under one hash tag of its own:
+
+| key after it | type   | holds                                                           |
+| ------------ | ------ | --------------------------------------------------------------- |
+| :roles       | hash   | active, next, previous, force; changed, milliseconds            |
+| :peers       | hash   | name of a process -> when it was heard of, and what it told     |
+| :leader      | string | name of the process that builds; goes when it is silent         |
+| :file:F      | hash   | size, and the model's file in pieces by number                  |
+"""
 SCHEMA = f"{ROOT}:schema"
 """Hash: version of the layout, and the number of parts, fixed when the store is made."""
 CHANNEL = f"{ROOT}:commits"

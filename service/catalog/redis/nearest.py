@@ -1,9 +1,11 @@
 """Vector sets: what they hold, how they are written and asked.
 
-A set per attribute holds the garments that show it; one set holds all garments with all attributes
-one behind the other, so that a weighted search is one question to it. Every attribute has places
-of its own for "not visible", which the question counts as -1, and one for a vector of zeros; so
-all entries are equally long and the cosine puts them in the order of the score.
+A garment has an entry for each of its images: its id for the main one, and for the others the id,
+a separator and the place. A set per attribute holds the images that show it; one set holds all
+images with all attributes one behind the other, so that a weighted search is one question to it.
+Every attribute has places of its own for "not visible", which the question counts as -1, and one
+for a vector of zeros; so all entries are equally long and the cosine puts them in the order of the
+score.
 
 The sets are asked with TRUTH: Redis compares the question with every entry, in a thread of its
 own. Walking the graph instead finds less the less the attributes depend on each other, and the
@@ -19,7 +21,8 @@ from numpy.typing import NDArray
 
 from model.similarity import VISIBLE_THRESHOLD
 from service.catalog.redis.keys import Part
-from service.catalog.store import Query
+from service.catalog.rows import PLACE_SEPARATOR
+from service.catalog.store import MAX_FURTHER, Query
 from service.redis_server import Server
 
 HIDDEN_PLACES = 8
@@ -39,32 +42,49 @@ class VectorSets:
         self._fingerprint = fingerprint
 
     def additions(
-        self, part: Part, catalog: str, id: str, vectors: NDArray[np.float16], visible: Floats
+        self,
+        part: Part,
+        catalog: str,
+        id: str,
+        vectors: NDArray[np.float16],
+        visible: Floats,
+        *,
+        several: bool,
     ) -> list[tuple[Any, ...]]:
-        """Commands that make the sets know a garment as it is: (A, D) float16, (A,) float32."""
-        seen = visible >= VISIBLE_THRESHOLD
-        places = self._places(vectors, seen)
-        commands: list[tuple[Any, ...]] = [
-            ("VADD", self._key(part, catalog, None), "FP32", places.tobytes(), id, *FLAT)
+        """Commands that make the sets know a garment as it is.
+
+        Args:
+            part: where it belongs.
+            catalog: where it is.
+            id: which one.
+            vectors: (P, A, D) float16 of its images.
+            visible: (P, A) float32.
+            several: it may have had more images than now.
+        """
+        commands = [
+            command
+            for place, (own, seen) in enumerate(zip(vectors, visible, strict=True))
+            for command in self._addition(part, catalog, _entry(id, place), own, seen)
         ]
-        for attribute in range(self._attributes):
-            key = self._key(part, catalog, attribute)
-            if seen[attribute]:
-                single = places[attribute, : self._dimension + 1]
-                commands.append(("VADD", key, "FP32", single.tobytes(), id, *FLAT))
-            else:
-                commands.append(("VREM", key, id))
-        return commands
+        return commands + self._removals(part, catalog, id, len(vectors)) * several
 
-    def removals(self, part: Part, catalog: str, id: str) -> list[tuple[Any, ...]]:
-        """Commands that make the sets forget a garment."""
-        attributes = (None, *range(self._attributes))
-        return [("VREM", self._key(part, catalog, one), id) for one in attributes]
+    def removals(
+        self, part: Part, catalog: str, id: str, *, several: bool
+    ) -> list[tuple[Any, ...]]:
+        """Commands that make the sets forget a garment; `several` as in `additions`."""
+        removals = self._removals(part, catalog, id, 0)
+        return removals if several else removals[: 1 + self._attributes]
 
-    async def nearest(self, part: Part, catalog: str, query: Query, count: int) -> dict[str, float]:
-        """Ids with their scores, best first, both about right; fewer when there are no more.
+    async def nearest(
+        self, part: Part, catalog: str, query: Query, count: int
+    ) -> tuple[dict[str, float], int]:
+        """Of so many nearest images, the garments' ids with the scores of their best.
 
-        Garments that do not show the only attribute asked for are not among them.
+        Best first, both about right. Images that do not show the only attribute asked for are not
+        among them.
+
+        Returns:
+            Also how many images there were: fewer than `count` when there are no more.
         """
         if len(query.attributes) == 1:
             key, asked, scale = self._single(part, catalog, query)
@@ -72,11 +92,35 @@ class VectorSets:
             key, asked, scale = self._weighted(part, catalog, query)
         command = ("VSIM", key, "FP32", asked.tobytes(), "WITHSCORES", "COUNT", count, "TRUTH")
         answer = await self._server.run(*command)
-        # Redis says (1 + cosine) / 2.
-        return {
-            id.decode(): scale * (2 * float(half) - 1)
-            for id, half in zip(answer[::2], answer[1::2], strict=True)
-        }
+        near: dict[str, float] = {}
+        for entry, half in zip(answer[::2], answer[1::2], strict=True):
+            # Redis says (1 + cosine) / 2.
+            near.setdefault(_garment_of(entry), scale * (2 * float(half) - 1))
+        return near, len(answer) // 2
+
+    def _addition(
+        self, part: Part, catalog: str, entry: str, vectors: NDArray[np.float16], visible: Floats
+    ) -> list[tuple[Any, ...]]:
+        """Commands for one image: (A, D) float16, (A,) float32."""
+        seen = visible >= VISIBLE_THRESHOLD
+        places = self._places(vectors, seen)
+        commands: list[tuple[Any, ...]] = [
+            ("VADD", self._key(part, catalog, None), "FP32", places.tobytes(), entry, *FLAT)
+        ]
+        for attribute in range(self._attributes):
+            key = self._key(part, catalog, attribute)
+            if seen[attribute]:
+                single = places[attribute, : self._dimension + 1]
+                commands.append(("VADD", key, "FP32", single.tobytes(), entry, *FLAT))
+            else:
+                commands.append(("VREM", key, entry))
+        return commands
+
+    def _removals(self, part: Part, catalog: str, id: str, first: int) -> list[tuple[Any, ...]]:
+        """Commands that take out the images from the `first` on."""
+        keys = [self._key(part, catalog, one) for one in (None, *range(self._attributes))]
+        entries = [_entry(id, place) for place in range(first, MAX_FURTHER + 1)]
+        return [("VREM", key, entry) for entry in entries for key in keys]
 
     def _single(self, part: Part, catalog: str, query: Query) -> tuple[str, Floats, float]:
         asked = np.zeros(self._dimension + 1, np.float32)
@@ -109,6 +153,14 @@ class VectorSets:
 
     def _key(self, part: Part, catalog: str, attribute: int | None) -> str:
         return part.near(self._fingerprint, catalog, attribute)
+
+
+def _entry(id: str, place: int) -> str:
+    return f"{id}{PLACE_SEPARATOR}{place}" if place else id
+
+
+def _garment_of(entry: bytes) -> str:
+    return entry.decode().partition(PLACE_SEPARATOR)[0]
 
 
 def _shares(weights: Sequence[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Garments read back from their parts: by id, page by page, and those of other models."""
+"""Garments read back from their parts: by id, page by page, and those without vectors."""
 
 import asyncio
 import itertools
@@ -13,6 +13,8 @@ from service.catalog.store import GarmentRecord
 from service.redis_server import Server
 
 RECORDS_TOGETHER = 500
+LOOKED_AT = 1000
+"""Ids that one script looks at for stale ones."""
 
 
 class Reading:
@@ -41,12 +43,16 @@ class Reading:
         )
         return {record.id: record for records in read for record in records}
 
-    async def image(self, catalog: str, id: str) -> bytes | None:
-        """The original bytes, if they were kept."""
+    async def image(self, catalog: str, id: str, index: int) -> bytes | None:
+        """The original bytes of one image, if they were kept."""
         if not (is_text(catalog) and is_text(id)):
             return None
-        base = self._layout.part(catalog, id).base
-        image: bytes | None = await self._server.run("GET", f"{base}:image:{encoded(catalog)}:{id}")
+        base, name = self._layout.part(catalog, id).base, encoded(catalog)
+        image: bytes | None
+        if index == 0:
+            image = await self._server.run("GET", f"{base}:image:{name}:{id}")
+        else:
+            image = await self._server.script(scripts.FURTHER_IMAGE, base, name, id, index)
         return image
 
     async def page(self, catalog: str, after: str, limit: int) -> list[GarmentRecord]:
@@ -68,21 +74,21 @@ class Reading:
         return {name.decode(): count for name, count in (await self._counts("catalogs")).items()}
 
     async def stale(self) -> int:
-        """Garments of other models."""
-        return sum(count for _, _, count in await self._stale_models())
+        """Garments without vectors of the model."""
+        there, seen = await asyncio.gather(self._counts("catalogs"), self._counts("models"))
+        own = f"{self._fingerprint}:".encode()
+        # The two are read one after the other: a commit may have come between them.
+        return max(0, there.total() - sum(n for name, n in seen.items() if name.startswith(own)))
 
     async def stale_garments(
         self, limit: int, after: tuple[str, str] | None
     ) -> list[tuple[str, GarmentRecord]]:
-        """Stale (catalog, garment with image) behind `after`, in that order."""
+        """Stale (catalog, garment with images) behind `after`, in that order."""
         name, id = after or ("", "")
-        models: dict[str, list[str]] = {}
-        for model, catalog, _ in await self._stale_models():
-            models.setdefault(catalog, []).append(model)
         found: list[tuple[str, GarmentRecord]] = []
-        for catalog in sorted(catalog for catalog in models if catalog >= name):
+        for catalog in sorted(catalog for catalog in await self.catalogs() if catalog >= name):
             behind = id if catalog == name else ""
-            more = self._stale_of(catalog, models[catalog], behind, limit - len(found))
+            more = self._stale_of(catalog, behind, limit - len(found))
             found += [(catalog, record) async for record in more]
         return found
 
@@ -94,12 +100,12 @@ class Reading:
         )
         return [as_record(row, self._shape) for row in rows]
 
-    async def _stale_of(
-        self, catalog: str, models: Sequence[str], after: str, limit: int
-    ) -> AsyncIterator[GarmentRecord]:
+    async def _stale_of(self, catalog: str, after: str, limit: int) -> AsyncIterator[GarmentRecord]:
         while limit > 0:
-            pages = [await self._ids(f"{encoded(catalog)}:{one}", after, limit) for one in models]
-            ids = sorted(set(itertools.chain.from_iterable(pages)))[:limit]
+            of_parts = await asyncio.gather(
+                *(self._stale_ids(part, catalog, after, limit) for part in self._layout.parts)
+            )
+            ids = sorted(itertools.chain.from_iterable(of_parts))[:limit]
             if not ids:
                 return
             records = await self.many(catalog, ids, images=True)
@@ -120,14 +126,17 @@ class Reading:
         )
         return sorted(id.decode() for page in pages for id in page)[:limit]
 
-    async def _stale_models(self) -> list[tuple[str, str, int]]:
-        """Other models' (fingerprint, catalog, garments)."""
-        models: list[tuple[str, str, int]] = []
-        for name, count in (await self._counts("models")).items():
-            model, _, catalog = name.decode().partition(":")
-            if model != self._fingerprint:
-                models.append((model, catalog, count))
-        return models
+    async def _stale_ids(self, part: Part, catalog: str, after: str, limit: int) -> list[str]:
+        """Up to `limit` ids of a part without vectors of the model."""
+        found: list[bytes] = []
+        last: bytes | None = after.encode()
+        while last is not None and len(found) < limit:
+            last, some = await self._server.script(
+                *(scripts.STALE, part.base, encoded(catalog), self._fingerprint),
+                *(b"(" + last, LOOKED_AT),
+            )
+            found += some
+        return [id.decode() for id in found[:limit]]
 
     async def _counts(self, name: str) -> Counter[bytes]:
         counts: Counter[bytes] = Counter()

@@ -4,7 +4,8 @@ from service.catalog.redis.keys import SCHEMA, Layout
 from service.catalog.store import StoreError, UnknownSchema
 from service.redis_server import Server
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""In version 1 every garment had one image; that is what version 2 finds there."""
 
 
 async def prepared(server: Server, partitions: int) -> Layout:
@@ -24,7 +25,9 @@ async def prepared(server: Server, partitions: int) -> Layout:
             ("HMGET", SCHEMA, "version", "partitions"),
         ]
     )
-    if int(version) != SCHEMA_VERSION:
+    if int(version) == 1:
+        await server.run("HSET", SCHEMA, "version", SCHEMA_VERSION)
+    elif int(version) != SCHEMA_VERSION:
         raise UnknownSchema(
             f"{server.shown} has schema version {version.decode()}; "
             f"this program knows {SCHEMA_VERSION}"

@@ -41,10 +41,16 @@ Found = tuple[list[Hit], int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Begun:
-    """What a search learns first of a part; the rows where they are few, else pending ids."""
+    """What a search learns first of a part; the rows where they are few, else pending ids.
+
+    Attributes:
+        count, excluded: garments.
+        images: how many the vector sets know, or thought to be one each.
+    """
 
     count: int
     excluded: int
+    images: int
     rows: ScoredRows | None
     pending: list[str]
 
@@ -72,12 +78,12 @@ class PartSearch:
         form = self._form(query.attributes)
         return ("EVAL", scripts.BEGIN, 1, self._part.base, *form, FEW, *query.exclude)
 
-    def begun(self, query: Query, answer: tuple[int, int, Any]) -> Begun:
+    def begun(self, query: Query, answer: tuple[int, int, int, Any]) -> Begun:
         """What it answered."""
-        count, excluded, rest = answer
+        count, excluded, images, rest = answer
         if isinstance(rest, bytes):
-            return Begun(count, 0, self._rows(rest, query.attributes), [])
-        return Begun(count, excluded, None, [id.decode() for id in rest])
+            return Begun(count, 0, 0, self._rows(rest, query.attributes), [])
+        return Begun(count, excluded, images, None, [id.decode() for id in rest])
 
     async def finish(self, query: Query, begun: Begun) -> Found:
         """The best of this part."""
@@ -94,7 +100,7 @@ class PartSearch:
         hits = None
         worth = total * COMPARISONS_PER_READING[len(query.attributes) == 1]
         if total > FEW and worth > begun.count:
-            share = total / max(begun.count, total)
+            share = total / max(begun.count, begun.images, total)
             hits = await self._from_candidates(query, begun.pending, accepted, total, share)
         if hits is None:
             ids = await self._all_ids() if passing is None else passing.listed()
@@ -121,14 +127,17 @@ class PartSearch:
         total: int,
         share: float,
     ) -> list[Hit] | None:
-        """The best by way of the vector sets; None when reading all garments is better."""
+        """The best by way of the vector sets; None when reading all garments is better.
+
+        Of so many images, `share` is how many garments pass.
+        """
         wanted = min(query.offset + query.limit, total)
         count = math.ceil(1.5 * wanted / share) + SPARE_CANDIDATES
         while count <= MOST_CANDIDATES:
-            near = await self._sets.nearest(self._part, self._catalog, query, count)
+            near, received = await self._sets.nearest(self._part, self._catalog, query, count)
             ids = list(dict.fromkeys(id for id in (*near, *pending) if accepted(id)))
             hits = await self._candidates_scored(ids, query)
-            if len(near) < count or _enough(hits, near, pending, wanted):
+            if received < count or _enough(hits, near, pending, wanted):
                 if len(hits) < wanted or hits[wanted - 1].score <= NOT_VISIBLE_SIMILARITY:
                     ids += await self._showing_nothing(query, wanted, accepted)
                     hits = await self._candidates_scored(list(dict.fromkeys(ids)), query)
@@ -149,8 +158,10 @@ class PartSearch:
         after = ""
         while len(found) < wanted and (page := await self.ids_behind(after)):
             rows = await self._read([id for id in page if accepted(id)], query.attributes)
-            hidden = (rows.visible < VISIBLE_THRESHOLD).all(axis=1)
-            found += [rows.ids[place] for place in np.flatnonzero(hidden)]
+            if rows.ids:
+                hidden = (rows.visible < VISIBLE_THRESHOLD).all(axis=1)
+                hidden = np.logical_and.reduceat(hidden, rows.starts)
+                found += [rows.ids[place] for place in np.flatnonzero(hidden)]
             after = page[-1]
         return found[:wanted]
 
@@ -168,7 +179,7 @@ class PartSearch:
         if not rows.ids:
             return [], 0
         index = ScanIndex(len(query.attributes), self._shape[1])
-        index.put(rows.ids, rows.vectors, rows.visible, rows.metadata)
+        index.put(rows.ids, rows.vectors, rows.visible, rows.metadata, rows.counts)
         here = dataclasses.replace(
             query,
             attributes=tuple(range(len(query.attributes))),
@@ -199,8 +210,9 @@ class PartSearch:
         return ScoredRows.read(data, len(attributes), self._shape[1])
 
     def _form(self, attributes: Sequence[int]) -> tuple[object, ...]:
+        wanted = ",".join(map(str, attributes))
         size = block_type(self._shape[1]).itemsize
-        return (encoded(self._catalog), self._fingerprint, size, ",".join(map(str, attributes)))
+        return (encoded(self._catalog), self._fingerprint, size, wanted, self._shape[0])
 
     async def _script(self, text: str, *values: object) -> Any:
         return await self._server.script(text, self._part.base, *values)

@@ -1,6 +1,7 @@
 """Garments and catalogs for the tests of this folder."""
 
 import contextlib
+import dataclasses
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import JsonValue
 
 from service.catalog.embedded import EmbeddedCatalog
 from service.catalog.redis.catalog import RedisCatalog
-from service.catalog.store import Catalog, GarmentRecord, Query
+from service.catalog.store import Catalog, GarmentRecord, Picture, Query
 
 ATTRIBUTES = 3
 DIMENSION = 8
@@ -44,6 +45,15 @@ def garment(
     )
 
 
+def with_further(main: GarmentRecord, *others: GarmentRecord) -> GarmentRecord:
+    """One garment with the images of several."""
+    further = (
+        Picture(one.vectors, one.norms, one.visible, one.image_sha256, one.image, one.variants)
+        for one in others
+    )
+    return dataclasses.replace(main, further=tuple(further))
+
+
 def like(record: GarmentRecord, **more: Any) -> Query:
     """The search that finds this garment first."""
     return Query(
@@ -65,9 +75,11 @@ def assert_same(read: GarmentRecord, written: GarmentRecord, *, image: bytes | N
     assert read.image_sha256 == written.image_sha256
     assert read.image == image
     assert not read.stale
-    for name in ("vectors", "norms", "visible"):
-        assert getattr(read, name).dtype == getattr(written, name).dtype
-        assert np.array_equal(getattr(read, name), getattr(written, name))
+    assert read.sha256s == written.sha256s
+    for own, wanted in zip((read, *read.further), (written, *written.further), strict=True):
+        for name in ("vectors", "norms", "visible"):
+            assert getattr(own, name).dtype == getattr(wanted, name).dtype
+            assert np.array_equal(getattr(own, name), getattr(wanted, name))
 
 
 @contextlib.asynccontextmanager

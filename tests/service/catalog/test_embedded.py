@@ -7,6 +7,8 @@ import pytest
 from catalog_samples import found, garment, like, opened
 
 from service.catalog import columns
+from service.catalog.connections import Connections
+from service.catalog.models import Model
 from service.catalog.scan import ScanIndex
 from service.catalog.sqlite import Database
 from service.catalog.store import StoreClosed, StoreError, StoreLocked, UnknownSchema
@@ -41,14 +43,14 @@ async def test_a_field_being_read_for_the_first_time_holds_nobody_back(tmp_path,
 
 async def test_concurrent_writes_share_commits_and_all_count(tmp_path, monkeypatch):
     commits = 0
-    transaction = Database.transaction
+    transaction = Connections.transaction
 
     def counted(self):
         nonlocal commits
         commits += 1
         return transaction(self)
 
-    monkeypatch.setattr(Database, "transaction", counted)
+    monkeypatch.setattr(Connections, "transaction", counted)
     async with opened(tmp_path) as catalog:
         outcomes = await asyncio.gather(
             *(catalog.put("shop", [garment(f"g{i % 150}")]) for i in range(300))
@@ -61,11 +63,11 @@ async def test_concurrent_writes_share_commits_and_all_count(tmp_path, monkeypat
 async def test_folder_opens_for_another_model_of_another_shape(tmp_path):
     async with opened(tmp_path, "old") as catalog:
         await catalog.put("shop", [garment("x")])
-    database = Database(tmp_path, attributes=5, dimension=4, fingerprint="new", store_images=True)
+    database, new = Database(tmp_path, store_images=True), Model("new", 5, 4)
     try:
-        assert database.stale() == 1
-        assert database.get_many("shop", ["x"])["x"].vectors.shape == (5, 4)
-        assert list(database.load()) == []
+        assert database.reading.stale(new) == 1
+        assert database.reading.get_many(new, "shop", ["x"])["x"].vectors.shape == (5, 4)
+        assert list(database.reading.load(new)) == []
     finally:
         database.close()
 
@@ -86,7 +88,7 @@ async def test_unknown_schema_is_refused_and_left_alone(tmp_path):
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = (tmp_path / "catalog.db").read_bytes()
-    with pytest.raises(UnknownSchema, match="schema version 99; this program knows 1"):
+    with pytest.raises(UnknownSchema, match="schema version 99; this program knows 2"):
         async with opened(tmp_path):
             pass
     assert (tmp_path / "catalog.db").read_bytes() == before
@@ -119,7 +121,7 @@ async def test_vectors_cut_short_on_disk_are_noticed_when_opening(tmp_path):
     async with opened(tmp_path) as catalog:
         await catalog.put("shop", [garment("x")])
     with sqlite3.connect(tmp_path / "catalog.db") as connection:
-        connection.execute("UPDATE garments SET vectors = x'0011'")
+        connection.execute("UPDATE vectors SET vectors = x'0011'")
     connection.close()
     with pytest.raises(StoreError, match="vectors are not"):
         async with opened(tmp_path):

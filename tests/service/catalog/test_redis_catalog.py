@@ -1,13 +1,14 @@
 """What the catalog in Redis promises beside the contract, on a real server."""
 
 import asyncio
+import dataclasses
 import itertools
 import socket
 
 import numpy as np
 import pytest
 import redis
-from catalog_samples import found, garment, like, opened_redis
+from catalog_samples import found, garment, like, opened_redis, with_further
 from redis_process import RedisProcess
 
 from service.catalog.redis import commits, indexing, search
@@ -166,7 +167,7 @@ async def test_number_of_parts_is_kept_by_the_store(redis_process):
 async def test_unknown_schema_is_refused(redis_process):
     with redis_process.client() as client:
         client.hset("lapel:schema", mapping={"version": 99, "partitions": 1})
-    with pytest.raises(UnknownSchema, match="schema version 99; this program knows 1"):
+    with pytest.raises(UnknownSchema, match="schema version 99; this program knows 2"):
         async with opened_redis(redis_process.url):
             pass
 
@@ -246,6 +247,60 @@ async def test_vector_sets_forget_what_is_deleted_and_hidden(redis_process, few)
             for name in ("all", 0, 1)
         ]
         assert sizes == [55, 54, 55]
+
+
+async def test_vector_sets_forget_images_that_a_garment_has_no_more(redis_process, few):
+    def views(count):
+        main, *others = (garment(f"g3-{place}") for place in range(count))
+        return dataclasses.replace(with_further(main, *others), id="g3")
+
+    def sizes():
+        with redis_process.client() as client:
+            return [
+                client.execute_command("VCARD", f"{{lapel:0}}:near:aaaa:shop:{name}")
+                for name in ("all", 0, 1, 2)
+            ]
+
+    async with opened_redis(redis_process.url) as catalog:
+        await catalog.put("shop", [garment(f"g{number}") for number in range(60)])
+        assert sizes() == [60] * 4
+        for count, left in [(3, 62), (8, 67), (2, 61), (1, 60), (4, 63)]:
+            await catalog.put("shop", [views(count)])
+            assert sizes() == [left] * 4
+        await catalog.delete("shop", "g3")
+        assert sizes() == [59] * 4
+        with redis_process.client() as client:
+            for entry in ("g3", *(f"g3\x1f{place}" for place in range(8))):
+                assert client.execute_command("VEMB", "{lapel:0}:near:aaaa:shop:all", entry) is None
+            assert client.keys("*:g3") == []
+
+
+async def test_many_images_are_searched_through_the_vector_sets(redis_process, few):
+    def views(number):
+        main, *others = (garment(f"g{number}-{place}") for place in range(1 + number % 4))
+        return dataclasses.replace(with_further(main, *others), id=f"g{number}")
+
+    async with opened_redis(redis_process.url) as catalog:
+        for start in range(0, 400, 100):
+            await catalog.put("shop", [views(n) for n in range(start, start + 100)])
+        with redis_process.client() as client:
+            assert client.execute_command("VCARD", "{lapel:0}:near:aaaa:shop:all") == 1000
+            asked = calls(client, "VSIM")
+            for number in range(0, 400, 37):
+                (best, *_) = (await catalog.search("shop", like(views(number), limit=5))).hits
+                assert (best.id, best.image) == (f"g{number}", 0)
+            assert calls(client, "VSIM") >= asked + 11
+
+
+async def test_store_of_the_first_version_is_taken_over(redis_process):
+    async with opened_redis(redis_process.url) as catalog:
+        await catalog.put("shop", [garment("x", image=b"jpeg")])
+    with redis_process.client() as client:
+        client.hset("lapel:schema", "version", 1)
+    async with opened_redis(redis_process.url) as catalog:
+        assert await found(catalog, garment("x")) == ["x"]
+    with redis_process.client() as client:
+        assert client.hget("lapel:schema", "version") == b"2"
 
 
 async def test_garments_that_an_interrupted_process_left_pending_are_found_and_indexed_later(

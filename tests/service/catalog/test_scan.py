@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -215,3 +216,86 @@ def test_meaningless_query_is_refused(change):
 def test_query_that_does_not_fit_the_index_is_refused(query):
     with pytest.raises(InvalidQuery):
         ScanIndex(A, D).search(query)
+
+
+def slow_best(garments, query):
+    """(id, score, place) of the best image of each garment, by the slow search of its images."""
+    best = {}
+    for id, images in garments.items():
+        if id in query.exclude:
+            continue
+        by_place = {str(place): image for place, image in enumerate(images)}
+        found = slow_search(by_place, dataclasses.replace(query, exclude=frozenset()))
+        if found:
+            best[id] = (found[0][0], int(found[0][1]))
+    return sorted(
+        ((id, score, place) for id, (score, place) in best.items()),
+        key=lambda hit: (-round(hit[1], 9), hit[0]),
+    )
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(1, 80),
+    most=st.integers(1, 4),
+    distinct=st.sampled_from([1, 3, 40]),
+    weights=st.lists(st.sampled_from([0.25, 1.0, 3.0]), min_size=1, max_size=A),
+    filtered=st.booleans(),
+    limit=st.integers(1, 12),
+    offset=st.sampled_from([0, 0, 3, 50]),
+)
+@settings(max_examples=100, deadline=None)
+def test_garments_of_several_images_are_ranked_by_their_best(
+    seed, count, most, distinct, weights, filtered, limit, offset
+):
+    random = np.random.default_rng(seed)
+    ids = [f"g{i}" for i in random.permutation(count)]
+    index, garments = ScanIndex(A, D), {}
+    for some in (ids, ids[::3], ids[::4]):  # put again, with more images or fewer
+        fresh = {}
+        for id in some:
+            images = random_garments(random, range(random.integers(1, most + 1)), distinct=distinct)
+            shelf = {"shelf": int(random.integers(2))}
+            fresh[id] = [(vectors, visible, shelf) for vectors, visible, _ in images.values()]
+        put_several(index, fresh)
+        garments |= fresh
+        for id in ids[1::5]:
+            index.delete(id)
+            garments.pop(id, None)
+    assert len(index) == len(garments)
+    query = Query(
+        vectors=random.standard_normal((len(weights), D)).astype(np.float32),
+        attributes=tuple(int(a) for a in random.permutation(A)[: len(weights)]),
+        weights=tuple(weights),
+        where=parse_where({"shelf": 1}) if filtered else None,
+        limit=limit,
+        offset=offset,
+        exclude=frozenset([*ids[:2], "nobody"]),
+    )
+    result = index.search(query)
+    expected = slow_best(garments, query)
+    page = expected[offset : offset + limit]
+    assert result.total == len(expected)
+    assert [(hit.id, hit.image) for hit in result.hits] == [(id, place) for id, _, place in page]
+    assert [hit.score for hit in result.hits] == pytest.approx([s for _, s, _ in page], abs=2e-7)
+
+
+def put_several(index, garments):
+    flat = [image for images in garments.values() for image in images]
+    index.put(
+        list(garments),
+        np.array([vectors for vectors, _, _ in flat], np.float16),
+        np.array([visible for _, visible, _ in flat], np.float32),
+        [f'{{"shelf":{images[0][2]["shelf"]}}}' for images in garments.values()],
+        [len(images) for images in garments.values()],
+    )
+
+
+def test_slots_of_images_taken_away_are_used_again():
+    random = np.random.default_rng(8)
+    index = ScanIndex(A, D)
+    for turn in range(20):
+        images = random_garments(random, range(8 if turn % 2 == 0 else 1), distinct=9)
+        put_several(index, {f"g{n}": list(images.values()) for n in range(25)})
+    assert len(index) == 25
+    assert index.capacity <= 256

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from service.catalog.embedded import EmbeddedCatalog
+from service.catalog.store import Picture
 from service.cli.opening import open_workplace, settings_with
 
 KEPT, FORGOTTEN = ("a", "b", "c"), "d"
@@ -40,7 +41,7 @@ def stale(store, encoder, tmp_path):
 async def opened(folder, encoder, fingerprint):
     return await EmbeddedCatalog.open(
         folder,
-        attributes=len(encoder.card.attributes),
+        attributes=encoder.card.spaces_count,
         dimension=encoder.card.embedding_dimension,
         fingerprint=fingerprint,
     )
@@ -82,6 +83,32 @@ def test_reindexing_again_finds_only_what_is_left(run, stale):
 def test_a_store_of_the_present_model_needs_nothing(run, store):
     done = run("reindex", "--store", store)
     assert (done.code, done.out) == (0, "every garment is of the present model\n")
+
+
+def test_all_images_of_a_garment_are_embedded_anew_or_none(run, store, encoder, tmp_path):
+    async def fill():
+        catalog = await opened(settings_with(store=store).store, encoder, encoder.fingerprint)
+        one, two = await catalog.list("default", None, 2)
+        images = [await catalog.image("default", record.id) for record in (one, two)]
+        await catalog.close()
+        other = await opened(tmp_path / "old", encoder, "another model")
+        further = Picture(two.vectors, two.norms, two.visible, two.image_sha256, images[1])
+        both = dataclasses.replace(one, id="both", image=images[0], further=(further,))
+        lacking = dataclasses.replace(further, image=None)
+        half = dataclasses.replace(both, id="half", further=(lacking,))
+        await other.put("first", [both, half])
+        await other.close()
+        return images
+
+    images = asyncio.run(fill())
+    done = run("reindex", "--store", tmp_path / "old")
+    assert (done.code, done.out) == (1, "1 embedded anew, 1 left\n")
+    assert "left first/half: its picture was not kept" in done.err
+    after = records(tmp_path / "old")
+    assert (after["both"][0].stale, after["half"][0].stale) == (False, True)
+    (further,) = after["both"][0].further
+    for own, image in zip((after["both"][0], further), images, strict=True):
+        np.testing.assert_allclose(own.vectors, embed(encoder, image).vectors, atol=1e-3)
 
 
 def embed(encoder, image):

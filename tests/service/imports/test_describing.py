@@ -1,7 +1,14 @@
 import pytest
 
 from service.feeds.records import Product
-from service.imports.describing import MAX_IMAGES, NAMES, ReservedNameError, describe, is_imported
+from service.imports.describing import (
+    MAX_IMAGES,
+    NAMES,
+    ReservedNameError,
+    describe,
+    is_imported,
+    stored_addresses,
+)
 
 PRODUCT = Product(
     "a", "g", "Shirt", ("https://x.example/1", "https://x.example/2"), {"price": 1}, 1
@@ -13,7 +20,7 @@ def product(**changes: object) -> Product:
     return Product(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def test_a_garment_has_the_feeds_metadata_and_four_names_beside_them():
+def test_a_garment_has_the_feeds_metadata_and_its_own_names_beside_them():
     described = describe(PRODUCT, PRODUCT.images[1], {})
     assert described == {
         "price": 1,
@@ -22,6 +29,10 @@ def test_a_garment_has_the_feeds_metadata_and_four_names_beside_them():
         "images": list(PRODUCT.images),
         "image": PRODUCT.images[1],
     }
+    both = describe(PRODUCT, PRODUCT.images[1], {}, further=PRODUCT.images[:1])
+    assert both == described | {"stored_images": list(PRODUCT.images[::-1])}
+    assert stored_addresses(both) == list(PRODUCT.images[::-1])
+    assert stored_addresses(described) == [PRODUCT.images[1]]
     assert is_imported(described)
     assert not is_imported({"image": "https://x.example/1", "title": "by hand"})
 

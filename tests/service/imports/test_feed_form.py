@@ -47,6 +47,22 @@ def test_a_form_that_is_cut_off_or_empty_is_refused(tmp_path: Path, body: bytes)
         read(tmp_path, body)
 
 
+@pytest.mark.parametrize("text", [b"0", b"9", b"-1", b"+3", b"two", b"", b"\xb2"])
+def test_a_number_of_images_that_is_none_is_refused(tmp_path: Path, text: bytes):
+    body = BODY + _images(text)
+    with pytest.raises(InvalidRequest, match=r"images_per_product: .* 1\.\.8"):
+        read(tmp_path, body)
+
+
+def test_the_number_of_images_is_read(tmp_path: Path):
+    assert read(tmp_path, BODY + _images(b"8")).images_per_product == 8
+
+
+def _images(text: bytes) -> bytes:
+    name = b'Content-Disposition: form-data; name="images_per_product"'
+    return b"--xyz\r\n%s\r\n\r\n%s\r\n--xyz--\r\n" % (name, text)
+
+
 def read(folder: Path, body: bytes) -> ImportOptions:
     with FeedForm(folder / "f", "xyz", 10_000) as form:
         form.feed(body)

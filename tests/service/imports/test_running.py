@@ -17,7 +17,8 @@ from service.feeds.records import FeedError, Product
 from service.imports import running
 from service.imports.records import Fault, ImportOptions
 from service.imports.running import run_import
-from service.ingest import NewGarment
+from service.imports.storing import Storing
+from service.new_garment import NewGarment
 from service.services import Services, open_services
 from service.settings import Settings
 from tests.service.imports.picture_server import Pictures
@@ -294,7 +295,7 @@ async def test_a_stored_image_that_another_model_cannot_use_is_followed_by_the_n
     async with open_services(allowing) as services:
         await imported(services, feed)
     with contextlib.closing(sqlite3.connect(tmp_path / "store" / DATABASE)) as database, database:
-        database.execute("UPDATE garments SET fingerprint = 'another'")
+        database.execute("UPDATE vectors SET fingerprint = 'another'")
         database.execute("UPDATE images SET bytes = x'00'")
     async with open_services(allowing) as services:
         counts, faults = await imported(services, feed)
@@ -312,7 +313,7 @@ async def test_garments_of_another_model_are_embedded_anew_from_their_stored_ima
         await imported(services, feed)
         before = await stored(services)
     with contextlib.closing(sqlite3.connect(tmp_path / "store" / DATABASE)) as database, database:
-        database.execute("UPDATE garments SET fingerprint = 'another'")
+        database.execute("UPDATE vectors SET fingerprint = 'another'")
         database.execute("DELETE FROM images WHERE number = 2")
     pictures.asked.clear()
     async with open_services(allowing) as services:
@@ -323,3 +324,148 @@ async def test_garments_of_another_model_are_embedded_anew_from_their_stored_ima
         assert not after[id].stale
         # How many images go through the network together may change the last digit.
         assert np.abs(after[id].vectors - before[id].vectors).max() < 2e-3
+
+
+async def test_several_images_are_stored_in_order_and_a_second_import_fetches_none(
+    services: Services, pictures: Pictures, tmp_path: Path
+):
+    feed = table(pictures, tmp_path, ("a", "A", "/1", 1, "/2", "/3", "/4"), ("b", "B", "/5", 1))
+    options = replace(OPTIONS, images_per_product=3)
+    planned, _ = await imported(services, feed, options, dry_run=True)
+    counts, faults = await imported(services, feed, options)
+    assert counts == planned == {"created": 2, "fetched": 4}
+    assert faults == []
+    garments = await stored(services)
+    addresses = [pictures.url(path) for path in ("/1", "/2", "/3")]
+    assert garments["a"].metadata["stored_images"] == addresses
+    assert garments["a"].metadata["image"] == addresses[0]
+    assert garments["a"].metadata["images"] == [*addresses, pictures.url("/4")]
+    assert "stored_images" not in garments["b"].metadata
+    for index, path in enumerate(("/1", "/2", "/3")):
+        assert await services.catalog.image("shop", "a", index) == pictures.body(path)
+    pictures.asked.clear()
+    again, _ = await imported(services, feed, options)
+    assert (again, pictures.asked) == ({"unchanged": 2}, [])
+    dearer = table(pictures, tmp_path, ("a", "A", "/1", 2, "/2", "/3", "/4"), ("b", "B", "/5", 1))
+    again, _ = await imported(services, dearer, options)
+    assert (again, pictures.asked) == ({"updated": 1, "unchanged": 1}, [])
+    after = (await stored(services))["a"]
+    assert after.sha256s == garments["a"].sha256s
+    assert (after.further[1].vectors == garments["a"].further[1].vectors).all()
+
+
+async def test_images_that_come_go_and_move_are_followed_and_only_new_ones_are_fetched(
+    services: Services, pictures: Pictures, tmp_path: Path
+):
+    three = replace(OPTIONS, images_per_product=3)
+    await imported(services, table(pictures, tmp_path, ("a", "A", "/1", 1, "/2", "/3")), three)
+
+    async def then(*paths: str, options: ImportOptions = three) -> tuple[Counter[str], list[str]]:
+        pictures.asked.clear()
+        main, *others = paths
+        feed = table(pictures, tmp_path, ("a", "A", main, 1, *others))
+        planned, _ = await imported(services, feed, options, dry_run=True)
+        counts, _ = await imported(services, feed, options)
+        assert counts == planned
+        here = paths[: options.images_per_product]
+        for index, path in enumerate(here):
+            assert await services.catalog.image("shop", "a", index) == pictures.body(path)
+        assert len((await stored(services))["a"].sha256s) == len(here)
+        return counts, pictures.asked
+
+    assert await then("/3", "/1", "/2") == ({"replaced": 1}, [])
+    assert await then("/3", "/4", "/2") == ({"replaced": 1, "fetched": 1}, ["/4"])
+    assert await then("/4", "/2") == ({"replaced": 1}, [])
+    assert await then("/4", "/2", options=OPTIONS) == ({"replaced": 1}, [])
+    assert await then("/4", "/2") == ({"replaced": 1, "fetched": 1}, ["/2"])
+
+
+async def test_a_further_image_that_fails_is_left_out_and_asked_for_again(
+    services: Services, pictures: Pictures, tmp_path: Path
+):
+    options = replace(OPTIONS, images_per_product=4)
+    pictures.gone.add("/2")
+    pictures.bodies["/4"] = b"no image"
+    feed = table(pictures, tmp_path, ("a", "A", "/1", 1, "/2", "/3", "/4"))
+    counts, faults = await imported(services, feed, options)
+    assert counts == {"created": 1, "fetched": 4}
+    assert [(f.id, f.column, f.code) for f in faults] == [
+        ("a", "images", "image_url_unreachable"),
+        ("a", "images", "invalid_image"),
+    ]
+    assert faults[0].message.startswith(pictures.url("/2") + ": ")
+    first = (await stored(services))["a"]
+    assert first.metadata["stored_images"] == [pictures.url("/1"), pictures.url("/3")]
+    assert [await services.catalog.image("shop", "a", n) for n in (0, 1)] == [
+        pictures.body("/1"),
+        pictures.body("/3"),
+    ]
+    pictures.asked.clear()
+    again, faults = await imported(services, feed, options)
+    assert (again, sorted(pictures.asked)) == ({"unchanged": 1, "fetched": 2}, ["/2", "/4"])
+    assert len(faults) == 2
+    pictures.gone.clear()
+    pictures.asked.clear()
+    again, faults = await imported(services, feed, options)
+    assert (again, len(faults)) == ({"replaced": 1, "fetched": 2}, 1)
+    last = (await stored(services))["a"]
+    assert last.metadata["stored_images"] == [pictures.url(path) for path in ("/1", "/2", "/3")]
+    assert (last.further[1].vectors == first.further[0].vectors).all()
+
+
+async def test_the_next_image_stands_in_for_the_main_one_among_several_too(
+    services: Services, pictures: Pictures, tmp_path: Path
+):
+    pictures.gone.add("/1")
+    feed = table(pictures, tmp_path, ("a", "A", "/1", 1, "/2", "/3", "/4"))
+    options = replace(OPTIONS, images_per_product=2)
+    counts, faults = await imported(services, feed, options)
+    assert (counts["created"], len(faults)) == (1, 1)
+    paths = ("/2", "/3")
+    assert (await stored(services))["a"].metadata["stored_images"] == [
+        pictures.url(path) for path in paths
+    ]
+    pictures.gone.clear()
+    pictures.asked.clear()
+    await imported(services, feed, options)
+    assert pictures.asked == ["/1"]
+    assert await services.catalog.image("shop", "a") == pictures.body("/1")
+    assert await services.catalog.image("shop", "a", 1) == pictures.body("/2")
+
+
+async def test_a_webhook_keeps_the_number_of_images_that_an_import_has_stored(
+    services: Services, pictures: Pictures, tmp_path: Path
+):
+    feed = table(pictures, tmp_path, ("a", "A", "/1", 1, "/2", "/3"), ("b", "B", "/4", 1))
+    await imported(services, feed, replace(OPTIONS, images_per_product=2))
+    changed = table(pictures, tmp_path, ("a", "A", "/3", 1, "/2", "/1"), ("b", "B", "/4", 1, "/5"))
+    pictures.asked.clear()
+    storing = Storing(services.ingest, services.catalog)
+    counts = (await storing.store("shop", list(products_of(changed).values()))).counts
+    assert +counts == {"replaced": 1, "updated": 1, "fetched": 1}
+    assert pictures.asked == ["/3"]
+    garments = await stored(services)
+    assert garments["a"].metadata["stored_images"] == [pictures.url("/3"), pictures.url("/2")]
+    assert len(garments["b"].sha256s) == 1
+
+
+async def test_garments_of_another_model_get_all_their_images_embedded_anew(
+    allowing: Settings, pictures: Pictures, tmp_path: Path
+):
+    feed = table(pictures, tmp_path, ("a", "A", "/1", 1, "/2", "/3"))
+    options = replace(OPTIONS, images_per_product=3)
+    async with open_services(allowing) as services:
+        await imported(services, feed, options)
+        before = (await stored(services))["a"]
+    with contextlib.closing(sqlite3.connect(tmp_path / "store" / DATABASE)) as database, database:
+        database.execute("UPDATE vectors SET fingerprint = 'another'")
+        database.execute("UPDATE further SET bytes = NULL WHERE place = 2")
+    pictures.asked.clear()
+    async with open_services(allowing) as services:
+        counts, _ = await imported(services, feed, options)
+        after = (await stored(services))["a"]
+        assert await services.catalog.image("shop", "a", 2) == pictures.body("/3")
+    assert (counts, pictures.asked) == ({"replaced": 1, "fetched": 1}, ["/3"])
+    assert (after.stale, after.sha256s) == (False, before.sha256s)
+    for own, was in zip(after.further, before.further, strict=True):
+        assert np.abs(own.vectors - was.vectors).max() < 2e-3

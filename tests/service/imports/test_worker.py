@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from service.imports import worker
 from service.imports.local_ledger import LocalLedger
 from service.imports.worker import Worker
+from service.jobs import work_loop
 from service.services import Services
 
 
@@ -14,7 +14,7 @@ async def test_a_fault_of_the_disk_is_survived(
     services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The ledger fails twice in ways that nobody foresaw; what waits is then carried out."""
-    monkeypatch.setattr(worker, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(work_loop, "FIRST_PAUSE_S", 0.01)
     ledger = LocalLedger(tmp_path / "ledger")
     next_job, calls = ledger.next_job, itertools.count()
     worked = asyncio.Event()
