@@ -25,7 +25,6 @@ from api_schemas.card import DesignSpace
 from bench import report
 from bench.report import Goal, Report
 from model.copies import directional_probabilities
-from model.cutting import garment_mask
 from model.encoder import SHIPPED_MODEL, Encoder
 from model.labels import LabelTable, read_labels
 from model.metrics import average_precision
@@ -177,7 +176,7 @@ def _queries(
     pictures, rows, stays, kinds = [], [], [], []
     every = [(row, True) for row in copied.tolist()] + [(row, False) for row in absent.tolist()]
     for row, is_copy in track(every, description="editing"):
-        source = Source(wholes[row], garment_mask(wholes[row]))
+        source = Source.of(wholes[row])
         for number in range(COPIES):
             edited = _edited(source, editor, np.random.default_rng((seed, row, number, is_copy)))
             pictures.append(edited.picture)

@@ -16,7 +16,6 @@ from sklearn.linear_model import LogisticRegression
 
 from api_schemas.card import DesignSpace
 from model.copies import directional_probabilities
-from model.cutting import garment_mask
 from model.encoder import Encoder
 from model.evaluate import Progress
 from model.labels import LabelTable
@@ -79,7 +78,7 @@ def copied_split(
     wholes, copies, sources, kept = [], [], [], []
     for row, file in enumerate(table.files):
         picture = open_picture(file)
-        source = Source(picture, garment_mask(picture))
+        source = Source.of(picture)
         wholes.append(as_served(picture, encoder.card.preprocessing))
         for number in range(COPIES):
             rng = np.random.default_rng((seed, row, number))

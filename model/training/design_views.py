@@ -87,9 +87,12 @@ class ViewMaker:
         """A photograph in its own shape, with its garment where that is known."""
         pixels = self.packed[photograph]
         rows, columns = _own_shape(pixels)
-        garment = None
-        if self.garments is not None and self.garments[photograph].any():
-            garment = np.asarray(self.garments[photograph][rows, columns])
+
+        def garment() -> NDArray[np.bool_] | None:
+            if self.garments is None or not self.garments[photograph].any():
+                return None
+            return np.asarray(self.garments[photograph][rows, columns])
+
         return Source(Image.fromarray(pixels[rows, columns]), garment)
 
 

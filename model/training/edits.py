@@ -9,6 +9,7 @@ arXiv 2205.12358).
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 from model.backgrounds import busy_background, pasted
+from model.cutting import garment_mask
 
 _LEAST_SIDE: Final = 24  # pixels; edits leave at least this much of a picture
 _LETTERS: Final = "abcdefghijklmnoprstuvwyABCDEFGHKLMNOPRSTW0123456789%!&"
@@ -43,11 +45,17 @@ class Source:
 
     Attributes:
         picture: RGB.
-        garment: (H, W) bool, where the garment is; None where it could not be cut out.
+        garment: tells where the garment is, (H, W) bool, or None where it cannot be cut out;
+            asked only when a new ground is wanted, since looking takes longer than all edits.
     """
 
     picture: Image.Image
-    garment: NDArray[np.bool_] | None = None
+    garment: Callable[[], NDArray[np.bool_] | None] = lambda: None
+
+    @classmethod
+    def of(cls, picture: Image.Image) -> "Source":
+        """A picture whose garment is looked for by colour, once."""
+        return cls(picture, cache(partial(garment_mask, picture)))
 
 
 @dataclass(frozen=True)
@@ -86,9 +94,12 @@ class Editor:
         asked = _some_kinds(strength, rng) if kinds is None else kinds
         edited = Edited(source.picture, 1.0, ())
         for kind in KINDS:  # in the order in which a copyist works
-            if kind not in asked or (kind == "background" and source.garment is None):
+            if kind not in asked:
                 continue
-            step = _Step(edited.picture, source.garment, strength, rng, self.others)
+            garment = source.garment() if kind == "background" else None
+            if kind == "background" and garment is None:
+                continue
+            step = _Step(edited.picture, garment, strength, rng, self.others)
             picture, kept = _EDITS[kind](step)
             edited = Edited(picture, edited.kept * kept, (*edited.kinds, kind))
         return edited
@@ -96,7 +107,7 @@ class Editor:
 
 class _Step(NamedTuple):
     picture: Image.Image
-    garment: NDArray[np.bool_] | None  # fits the picture only before anything else is done
+    garment: NDArray[np.bool_] | None  # for a new ground, which comes before anything else
     strength: float
     rng: np.random.Generator
     others: Sequence[Image.Image]

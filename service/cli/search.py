@@ -176,6 +176,7 @@ def _document(workplace: Workplace, found: Found) -> dict[str, Any]:
                 "score": hit.score,
                 "attributes": dict(zip(found.names, hit.similarities, strict=True)),
                 "metadata": hit.metadata,
+                "image_index": hit.image,
             }
             for hit in found.hits
         ],

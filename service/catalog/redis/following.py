@@ -20,7 +20,7 @@ READ_TOGETHER = 2048
 
 Changes = Callable[[bytes], Awaitable[list[bytes]]]
 """The newest commit, and the packed ids changed since the one given, or nothing when it cannot
-be said; see `scripts.CHANGES`."""
+be said; see `read_scripts.CHANGES`."""
 ReadIds = Callable[[str], Awaitable[list[str]]]
 """Ids in order behind the one given, some at a time."""
 ReadRows = Callable[[Sequence[str]], Awaitable[ScoredRows]]

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from service.catalog.redis import scripts
+from service.catalog.redis import read_scripts, scripts
 from service.catalog.redis.keys import Part, encoded
 from service.catalog.redis.nearest import VectorSets
 from service.catalog.redis.records import ScoredRows, block_type
@@ -55,7 +55,7 @@ class Indexing:
         count, pending, several = await self._server.together(
             [
                 ("ZCARD", part.ids(catalog, self._fingerprint)),
-                ("EVAL", scripts.OLDEST, 1, part.base, name, most),
+                ("EVAL", read_scripts.OLDEST, 1, part.base, name, most),
                 ("EXISTS", part.several(catalog)),
             ]
         )
@@ -74,7 +74,7 @@ class Indexing:
         """Commands that make the sets know these garments, or forget those that are gone."""
         attributes, dimension = self._shape
         data = await self._server.script(
-            scripts.READ,
+            read_scripts.READ,
             part.base,
             encoded(catalog),
             self._fingerprint,

@@ -5,7 +5,7 @@ import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 
-from service.catalog.redis import scripts
+from service.catalog.redis import read_scripts
 from service.catalog.redis.keys import Layout, Part, encoded
 from service.catalog.redis.records import as_record
 from service.catalog.rows import is_text
@@ -52,7 +52,7 @@ class Reading:
         if index == 0:
             image = await self._server.run("GET", f"{base}:image:{name}:{id}")
         else:
-            image = await self._server.script(scripts.FURTHER_IMAGE, base, name, id, index)
+            image = await self._server.script(read_scripts.FURTHER_IMAGE, base, name, id, index)
         return image
 
     async def page(self, catalog: str, after: str, limit: int) -> list[GarmentRecord]:
@@ -96,7 +96,7 @@ class Reading:
         self, part: Part, catalog: str, ids: Sequence[str], images: bool
     ) -> list[GarmentRecord]:
         rows = await self._server.script(
-            scripts.RECORDS, part.base, encoded(catalog), self._fingerprint, int(images), *ids
+            read_scripts.RECORDS, part.base, encoded(catalog), self._fingerprint, int(images), *ids
         )
         return [as_record(row, self._shape) for row in rows]
 
@@ -120,7 +120,7 @@ class Reading:
         """Up to `limit` ids behind one, of all parts."""
         pages = await asyncio.gather(
             *(
-                self._server.script(scripts.PAGE, part.base, names, f"({after}", limit)
+                self._server.script(read_scripts.PAGE, part.base, names, f"({after}", limit)
                 for part in self._layout.parts
             )
         )
@@ -132,7 +132,7 @@ class Reading:
         last: bytes | None = after.encode()
         while last is not None and len(found) < limit:
             last, some = await self._server.script(
-                *(scripts.STALE, part.base, encoded(catalog), self._fingerprint),
+                *(read_scripts.STALE, part.base, encoded(catalog), self._fingerprint),
                 *(b"(" + last, LOOKED_AT),
             )
             found += some

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from model.similarity import VISIBLE_THRESHOLD
-from service.catalog.redis import scripts
+from service.catalog.redis import read_scripts
 from service.catalog.redis.following import FollowedMetadata
 from service.catalog.redis.keys import Part, encoded
 from service.catalog.redis.nearest import VectorSets
@@ -76,7 +76,7 @@ class PartSearch:
     def beginning(self, query: Query) -> tuple[Any, ...]:
         """The command that counts, and reads everything where that is little."""
         form = self._form(query.attributes)
-        return ("EVAL", scripts.BEGIN, 1, self._part.base, *form, FEW, *query.exclude)
+        return ("EVAL", read_scripts.BEGIN, 1, self._part.base, *form, FEW, *query.exclude)
 
     def begun(self, query: Query, answer: tuple[int, int, int, Any]) -> Begun:
         """What it answered."""
@@ -112,7 +112,7 @@ class PartSearch:
         return [
             id.decode()
             for id in await self._script(
-                scripts.PAGE,
+                read_scripts.PAGE,
                 f"{encoded(self._catalog)}:{self._fingerprint}",
                 f"({after}",
                 READ_TOGETHER,
@@ -196,14 +196,16 @@ class PartSearch:
         return ids
 
     async def _changes(self, commit: bytes) -> list[bytes]:
-        answer: list[bytes] = await self._script(scripts.CHANGES, commit, encoded(self._catalog))
+        answer: list[bytes] = await self._script(
+            read_scripts.CHANGES, commit, encoded(self._catalog)
+        )
         return answer
 
     async def _metadata_of(self, ids: Sequence[str]) -> ScoredRows:
         return await self._read(ids, ())
 
     async def _read(self, ids: Sequence[str], attributes: Sequence[int]) -> ScoredRows:
-        data = await self._script(scripts.READ, *self._form(attributes), *ids) if ids else b""
+        data = await self._script(read_scripts.READ, *self._form(attributes), *ids) if ids else b""
         return self._rows(data, attributes)
 
     def _rows(self, data: bytes, attributes: Sequence[int]) -> ScoredRows:

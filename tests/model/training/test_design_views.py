@@ -64,11 +64,11 @@ def test_a_garments_place_moves_with_the_picture_it_was_cut_out_of(maker):
     garments = np.zeros((3, 64, 64), bool)
     garments[0, 20:30, 30:40] = True
     cut = ViewMaker(maker.packed, garments, maker.others, INPUT)
-    garment = cut.source(0).garment
+    garment = cut.source(0).garment()
     left = (64 - SHAPES[0][0]) // 2
     top = (64 - SHAPES[0][1]) // 2
     assert garment.shape == SHAPES[0][::-1]
     rows, columns = np.nonzero(garment)
     assert (rows.min() + top, columns.min() + left) == (20, 30)
     assert garment.sum() == 100
-    assert cut.source(1).garment is None
+    assert cut.source(1).garment() is None

@@ -22,7 +22,7 @@ def editor() -> Editor:
 def source() -> Source:
     garment = np.zeros((120, 120), bool)
     garment[30:90, 40:80] = True
-    return Source(drawn(1), garment)
+    return Source(drawn(1), lambda: garment)
 
 
 @pytest.mark.parametrize("kind", KINDS)
