@@ -38,7 +38,7 @@ demo: $(SERVE)/.installed  ## The same, with a catalog of 300 drawn garments to 
 	LAPEL_HOST=$(HOST) LAPEL_PORT=$(PORT) $(SERVE)/bin/lapel demo --serve
 
 test: $(DEV)/.installed  ## Install everything and run the tests
-	$(DEV)/bin/pytest --cov --cov-report=term:skip-covered
+	$(DEV)/bin/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 check: $(DEV)/.installed  ## Lint, types and the arrows between rooms; changes nothing
 	$(DEV)/bin/ruff check .

@@ -17,7 +17,6 @@ from typing import Any, Final, Protocol
 import typer
 from rich.console import Console
 
-from service.catalog.store import StoreLocked
 from service.cli.failures import CommandError
 from service.cli.index import progress_bar
 from service.cli.opening import Workplace, open_workplace
@@ -106,14 +105,8 @@ def _place(settings: Settings, url: str | None) -> Iterator[Place]:
     if url is not None:
         yield _There(url, settings.admin_token.get_secret_value())
         return
-    with contextlib.ExitStack() as stack:
-        try:
-            workplace = stack.enter_context(open_workplace(settings, must_exist=True, leads=True))
-        except StoreLocked as exc:
-            raise CommandError(
-                f"{exc}: have the running service change it with "
-                f"--url http://{settings.host}:{settings.port}"
-            ) from exc
+    elsewhere = "have the running service change it with --url {address}"
+    with open_workplace(settings, must_exist=True, leads=True, instead=elsewhere) as workplace:
         yield _Here(workplace)
 
 

@@ -12,13 +12,12 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from api_schemas.bases import DEFAULT_CATALOG
 from api_schemas.garments import MAX_IMAGES
-from service.catalog.store import StoreLocked
 from service.cli.failures import CommandError
-from service.cli.opening import Workplace, open_workplace, settings_with
+from service.cli.opening import Workplace, open_workplace, progress_bar, settings_with
 from service.cli.options import CatalogOption, Model, Store
 from service.errors import ServiceError
 from service.feeds.opening import Feed, open_feed
@@ -27,10 +26,11 @@ from service.imports.fault_file import FaultFile
 from service.imports.form import read_currency
 from service.imports.records import FETCHED, OUTCOMES, Fault, ImportOptions, Step
 from service.imports.running import run_import
-from service.settings import Settings
 
 SHOWN: Final = 20
 """Faults printed; a file takes all of them."""
+
+_ELSEWHERE: Final = "a running service takes feeds through POST {address}/v1/imports"
 
 
 def import_feed(
@@ -96,7 +96,10 @@ def import_feed(
     )
     counts: Counter[str] = Counter()
     try:
-        with _opened(feed, currency) as opened, _workplace(settings) as workplace:
+        with (
+            _opened(feed, currency) as opened,
+            open_workplace(settings, instead=_ELSEWHERE) as workplace,
+        ):
             _run(workplace, opened, options, dry_run, errors, counts)
     except (FeedError, ServiceError) as exc:
         _summarise(counts, dry_run)
@@ -126,7 +129,7 @@ def _run(
     steps = run_import(feed, options, services.ingest, services.catalog, dry_run=dry_run)
     with contextlib.ExitStack() as stack:
         file = stack.enter_context(FaultFile(errors)) if errors else None
-        bar = stack.enter_context(_progress_bar(feed.format))
+        bar = stack.enter_context(progress_bar(feed.format))
         shown = _Shown(bar, errors)
         for step in _each(workplace, steps):
             counts.update(step.counts)
@@ -180,27 +183,6 @@ def _summarise(counts: Counter[str], dry_run: bool) -> None:
     prefix = "would be: " if dry_run else ""
     images = f"; images {'to fetch' if dry_run else 'fetched'}: {counts[FETCHED]}"
     Console().print(prefix + line + images, highlight=False)
-
-
-@contextlib.contextmanager
-def _progress_bar(what: str) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        bar.add_task(what, total=1.0)
-        yield bar
-
-
-@contextlib.contextmanager
-def _workplace(settings: Settings) -> Iterator[Workplace]:
-    with contextlib.ExitStack() as stack:
-        try:
-            workplace = stack.enter_context(open_workplace(settings))
-        except StoreLocked as exc:
-            raise CommandError(
-                f"{exc}: a running service takes feeds through "
-                f"POST http://{settings.host}:{settings.port}/v1/imports"
-            ) from exc
-        yield workplace
 
 
 def _reason(exc: FeedError | ServiceError) -> str:

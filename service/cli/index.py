@@ -16,9 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from api_schemas.bases import DEFAULT_CATALOG
-from service.catalog.store import StoreLocked
 from service.cli.destinations import Destination, FileGarment, LocalCatalog, RemoteCatalog
-from service.cli.failures import CommandError
 from service.cli.opening import open_workplace, settings_with
 from service.cli.options import CatalogOption, Model, Store
 from service.cli.sources import Source, Unusable, find_sources
@@ -99,14 +97,8 @@ def _destination(settings: Settings, catalog: str, url: str | None) -> Iterator[
         with contextlib.closing(RemoteCatalog(url, catalog)) as remote:
             yield remote
         return
-    with contextlib.ExitStack() as stack:
-        try:
-            workplace = stack.enter_context(open_workplace(settings))
-        except StoreLocked as exc:
-            raise CommandError(
-                f"{exc}: a running service takes garments through "
-                f"--url http://{settings.host}:{settings.port}"
-            ) from exc
+    elsewhere = "a running service takes garments through --url {address}"
+    with open_workplace(settings, instead=elsewhere) as workplace:
         yield LocalCatalog(workplace, catalog)
 
 

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
 from api_schemas.card import ModelCard
 from model import pixels
 from model.encoder import Encoder, ImageEmbedding
 from service.catalog.sqlite import DATABASE
+from service.catalog.store import StoreLocked
 from service.cli.failures import CommandError
 from service.queries import attribute_indices
 from service.redis_url import without_password
@@ -62,7 +66,7 @@ class Workplace:
 
 @contextlib.contextmanager
 def open_workplace(
-    settings: Settings, *, must_exist: bool = False, leads: bool = False
+    settings: Settings, *, must_exist: bool = False, leads: bool = False, instead: str = ""
 ) -> Iterator[Workplace]:
     """Open model and store in this process.
 
@@ -70,9 +74,10 @@ def open_workplace(
         settings: which ones.
         must_exist: refuse to make a new, empty store.
         leads: carry a change of models out; there are no requests under way to wait for.
+        instead: what to say where a service has the store open; ``{address}`` becomes its own.
 
     Raises:
-        CommandError: there is no store, and there must be one.
+        CommandError: there is no store, and there must be one; or a service has it open.
         ModelFileError, CatalogError: see `open_services`.
     """
     folder = settings.store if isinstance(settings.store, Path) else None
@@ -82,12 +87,27 @@ def open_workplace(
         stack = contextlib.AsyncExitStack()
         try:
             opening = open_services(settings, leads=leads, drain_s=0)
-            services = runner.run(stack.enter_async_context(opening))
+            try:
+                services = runner.run(stack.enter_async_context(opening))
+            except StoreLocked as exc:
+                if not instead:
+                    raise
+                address = f"http://{settings.host}:{settings.port}"
+                raise CommandError(f"{exc}: {instead.format(address=address)}") from exc
             if must_exist and folder is None and not runner.run(services.catalog.catalogs()):
                 raise _nothing_in(without_password(str(settings.store)))
             yield Workplace(services, runner)
         finally:
             runner.run(stack.aclose())
+
+
+@contextlib.contextmanager
+def progress_bar(what: str) -> Iterator[Progress]:
+    """A bar from 0 to 1 on stderr; its one task is `task_ids[0]`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        bar.add_task(what, total=1.0)
+        yield bar
 
 
 def _nothing_in(store: str) -> CommandError:

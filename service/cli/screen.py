@@ -1,7 +1,6 @@
 """`lapel screen`: protected designs against a catalog of suspects, in this process."""
 
-import contextlib
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,23 +9,27 @@ from pydantic_core import to_json
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from api_schemas.screens import DEFAULT_PER_DESIGN, MAX_PER_DESIGN, ScreenRequest
-from service.catalog.store import StoreLocked
 from service.cli.conditions import parse_conditions
-from service.cli.failures import CommandError
-from service.cli.opening import Workplace, attributes_of, open_workplace, settings_with
+from service.cli.opening import (
+    Workplace,
+    attributes_of,
+    open_workplace,
+    progress_bar,
+    settings_with,
+)
 from service.cli.options import Model, Store
 from service.routes.bodies import parse_json
 from service.screening.records import Document, Finding
 from service.screening.running import check, prepare
 from service.screening.tally import Tally, found
-from service.settings import Settings
 
 SHOWN: Final = 20
 """Findings printed; a file takes all of them."""
+
+_ELSEWHERE: Final = "a running service screens through POST {address}/v1/screen"
 
 
 def screen(
@@ -85,7 +88,7 @@ def screen(
         "attributes": by or None,
     }
     settings = settings_with(store=store, model_path=model)
-    with _workplace(settings) as workplace:
+    with open_workplace(settings, must_exist=True, instead=_ELSEWHERE) as workplace:
         request = parse_json(to_json(asked), ScreenRequest, name="options")
         tally = _run(workplace, request)
         findings = tally.findings()
@@ -102,7 +105,7 @@ def _run(workplace: Workplace, request: ScreenRequest) -> Tally:
     check(request, services)
     tally = Tally(workplace.run(prepare(request, services)), request.limit_per_design)
     steps = found(tally)
-    with _progress_bar("comparing") as bar:
+    with progress_bar("comparing") as bar:
         try:
             while workplace.run(_more(steps)):
                 bar.update(bar.task_ids[0], completed=tally.progress)
@@ -150,24 +153,3 @@ def _table(findings: Sequence[Document]) -> Table:
             escape(names),
         )
     return table
-
-
-@contextlib.contextmanager
-def _progress_bar(what: str) -> Iterator[Progress]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        bar.add_task(what, total=1.0)
-        yield bar
-
-
-@contextlib.contextmanager
-def _workplace(settings: Settings) -> Iterator[Workplace]:
-    with contextlib.ExitStack() as stack:
-        try:
-            workplace = stack.enter_context(open_workplace(settings, must_exist=True))
-        except StoreLocked as exc:
-            raise CommandError(
-                f"{exc}: a running service screens through "
-                f"POST http://{settings.host}:{settings.port}/v1/screen"
-            ) from exc
-        yield workplace
