@@ -110,7 +110,7 @@ def test_the_space_is_the_last_row_of_a_cards_spaces(card):
 
 def test_an_attribute_cannot_be_called_as_the_space_is(card):
     first = card.attributes[0].model_copy(update={"name": "design"})
-    document = card.model_copy(update={"attributes": (first,)}).model_dump()
+    document = card.model_copy(update={"attributes": (first,), "evidence": None}).model_dump()
     with pytest.raises(ValueError, match="an attribute is called 'design'"):
         ModelCard.model_validate(document)
     document["design_space"] = None

@@ -11,7 +11,7 @@ from model.evidence.conceptual import KIND, compare_concepts
 from model.evidence.parting import Parting, measure_parting, parting_sheets, partings
 from model.evidence.parting_pairs import changed_designs, drawn_pairs, photographed_pairs
 
-SURELY = 150  # pairs; the share right is known to 2 or 3 in 100
+SURELY = 100  # pairs; the share right is known to 3 in 100
 
 
 @pytest.mark.slow

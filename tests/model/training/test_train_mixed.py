@@ -110,10 +110,16 @@ def test_attention_is_taught_on_the_drawn_garments_of_a_batch(
 
     class Watched(AttributeLoss):
         def forward(
-            self, embeddings: Embeddings, values: torch.Tensor, visible: torch.Tensor
+            self,
+            embeddings: Embeddings,
+            values: torch.Tensor,
+            visible: torch.Tensor,
+            groups: torch.Tensor,
         ) -> torch.Tensor:
             answers.append((embeddings, visible))
-            return super().forward(embeddings, values, visible)
+            assert len(groups[12:].unique()) == 6  # every drawing is by a hand of its own
+            assert not set(groups[12:].tolist()) & set(groups[:12].tolist())
+            return super().forward(embeddings, values, visible, groups)
 
     def watched(attention: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
         lessons.append((attention, parts))

@@ -18,7 +18,7 @@ from service.app import create_app
 from service.new_garment import NewGarment
 from service.services import Services, open_services
 from service.settings import Settings
-from service.switching import following
+from service.switching import building, following
 from service.switching.board import Board
 from tests.conftest import client_of
 
@@ -31,6 +31,7 @@ CHANGE = "/v1/model/change"
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(following, "LOOK_S", 0.02)
+    monkeypatch.setattr(building, "AGAIN_S", 0.3)
     monkeypatch.setattr(opening, "DRAIN_S", 0.1)
 
 
