@@ -85,8 +85,8 @@ def shown(encoder: Encoder, pictures: list[Path]) -> Shown:
     """The drawing that shows most."""
 
     def seen(file: Path) -> tuple[str, ...]:
-        visible = embed_file(encoder, file).visible >= VISIBLE_THRESHOLD
-        return tuple(n for n, v in zip(encoder.card.attribute_names, visible, strict=True) if v)
+        visible = embed_file(encoder, file).visible >= VISIBLE_THRESHOLD  # the space design last
+        return tuple(n for n, v in zip(encoder.card.attribute_names, visible, strict=False) if v)
 
     attributes, file = max((seen(file), file) for file in pictures)
     return Shown(file, attributes, f"images-{file.stem}")
