@@ -96,7 +96,7 @@ def id_of(number: int) -> str:
 
 async def _fill(url: str, count: int) -> None:
     encoder = Encoder.load(SHIPPED_MODEL)
-    shape = (len(encoder.card.attributes), encoder.card.embedding_dimension)
+    shape = (encoder.card.spaces_count, encoder.card.embedding_dimension)
     catalog = await RedisCatalog.open(
         url, attributes=shape[0], dimension=shape[1], fingerprint=encoder.fingerprint
     )
