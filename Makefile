@@ -37,8 +37,9 @@ run: $(SERVE)/.installed  ## Install what serving needs and start the service (H
 demo: $(SERVE)/.installed  ## The same, with a catalog of 300 drawn garments to search
 	LAPEL_HOST=$(HOST) LAPEL_PORT=$(PORT) $(SERVE)/bin/lapel demo --serve
 
+# One thread a worker: training in several workers at once would share the cores badly.
 test: $(DEV)/.installed  ## Install everything and run the tests
-	$(DEV)/bin/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+	OMP_NUM_THREADS=1 $(DEV)/bin/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 check: $(DEV)/.installed  ## Lint, types and the arrows between rooms; changes nothing
 	$(DEV)/bin/ruff check .
