@@ -403,6 +403,8 @@ def _write_graph(serving: Serving, input_size: int, path: Path) -> None:
 
 def _write_card(path: Path, card: ModelCard) -> None:
     graph = onnx.load(path)
+    for part in (*graph.graph.node, *graph.graph.value_info):
+        del part.metadata_props[:]  # where the exporter ran, with paths of that machine
     onnx.helper.set_model_props(graph, {CARD_KEY: card.model_dump_json()})
     onnx.checker.check_model(graph)
     onnx.save(graph, path)

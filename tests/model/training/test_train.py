@@ -201,6 +201,12 @@ def drawn_to_values(
     return np.stack(drawn)
 
 
+def test_the_file_tells_nothing_of_the_machine_it_was_made_on(exported: Path) -> None:
+    content = exported.read_bytes()
+    assert b"site-packages" not in content
+    assert str(Path(train.__code__.co_filename).parent).encode() not in content
+
+
 def test_a_file_that_disagrees_with_the_network_is_refused(exported: Path, work: Path) -> None:
     with pytest.raises(ExportError, match="differ"):  # neither centred nor drawn to its values
         check_parity(Serving(load_run(work).network), Encoder.load(exported))
