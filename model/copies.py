@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from api_schemas.card import DesignSpace, ModelCard
 from model.encoder import ImageEmbedding
+from model.similarity import sigmoid
 
 A_OF_B: Final = "a_is_copy_of_b"
 B_OF_A: Final = "b_is_copy_of_a"
@@ -50,7 +51,7 @@ def copy_evidence(a: ImageEmbedding, b: ImageEmbedding, card: ModelCard) -> Copy
     if design is None:
         return None
     cosine = _cosines(a.vectors[None, -1], b.vectors[None, -1])
-    both = _directional(cosine, a.norms[-1:], b.norms[-1:], design)[0]
+    both = directional_probabilities(cosine, a.norms[-1:], b.norms[-1:], design)[0]
     a_of_b, b_of_a = float(both[0]), float(both[1])
     return CopyEvidence(
         float(cosine[0]),
@@ -85,7 +86,9 @@ def copy_scores(
     """
     if card.design_space is None:
         raise ValueError(f"model {card.name!r} has no design space to recognise copies with")
-    return _directional(_cosines(vectors_a, vectors_b), norms_a, norms_b, card.design_space)
+    return directional_probabilities(
+        _cosines(vectors_a, vectors_b), norms_a, norms_b, card.design_space
+    )
 
 
 def directional_probabilities(
@@ -95,7 +98,16 @@ def directional_probabilities(
     design: DesignSpace,
 ) -> NDArray[np.float64]:
     """(..., 2) from cosines of any shape and norms that fit it: a copies b, b copies a."""
-    return _directional(np.asarray(cosines, np.float64), norms_a, norms_b, design)
+    similar = sigmoid(design.slope * np.asarray(cosines, np.float64) + design.intercept)
+    logs_a, logs_b = (
+        np.log(np.maximum(np.asarray(norms, np.float64), _LEAST)) for norms in (norms_a, norms_b)
+    )
+    missing = logs_b - logs_a  # above 0 where a has less content
+    ways = [
+        similar * sigmoid(design.direction_slope * (less + design.direction_margin))
+        for less in (missing, -missing)
+    ]
+    return np.stack(ways, axis=-1)
 
 
 def _cosines(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -104,32 +116,9 @@ def _cosines(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.flo
     return np.asarray(np.clip(products.sum(axis=-1), -1.0, 1.0))
 
 
-def _directional(
-    cosines: NDArray[np.float64],
-    norms_a: NDArray[np.floating],
-    norms_b: NDArray[np.floating],
-    design: DesignSpace,
-) -> NDArray[np.float64]:
-    similar = _sigmoid(design.slope * cosines + design.intercept)
-    logs_a, logs_b = (
-        np.log(np.maximum(np.asarray(norms, np.float64), _LEAST)) for norms in (norms_a, norms_b)
-    )
-    missing = logs_b - logs_a  # above 0 where a has less content
-    ways = [
-        similar * _sigmoid(design.direction_slope * (less + design.direction_margin))
-        for less in (missing, -missing)
-    ]
-    return np.stack(ways, axis=-1)
-
-
 def _decision(a_of_b: bool, b_of_a: bool) -> str:
     if a_of_b and b_of_a:
         return UNDIRECTED
     if a_of_b or b_of_a:
         return A_OF_B if a_of_b else B_OF_A
     return NO_COPY
-
-
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    # tanh neither overflows nor warns.
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))

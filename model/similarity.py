@@ -105,7 +105,7 @@ def same_value_probability(
     ``sigmoid(slope * similarity + intercept)``, with the card's figures; any shape.
     """
     fit = attribute.same_value
-    probability = _sigmoid(fit.slope * np.asarray(similarity, np.float64) + fit.intercept)
+    probability = sigmoid(fit.slope * np.asarray(similarity, np.float64) + fit.intercept)
     return probability if isinstance(similarity, np.ndarray) else float(probability)
 
 
@@ -221,7 +221,8 @@ def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     return exponentials
 
 
-def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log odds to probability, any shape."""
     # tanh neither overflows nor warns, however steep the calibration.
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
 

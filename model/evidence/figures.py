@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api_schemas.card import EvidenceCard, ModelCard
-from model.evidence.readings import Floats, Policy, Readings, angles_of, sigmoid, unpacked
-from model.similarity import once_per_card
+from model.evidence.readings import Floats, Policy, Readings, angles_of, unpacked
+from model.similarity import once_per_card, sigmoid
 
 NOT_SEEN: Final = 255
 """In the sample: not visible in both."""

@@ -30,7 +30,8 @@ from model.evidence.rates import (
     related_kinds,
     weighted_calibration_error,
 )
-from model.evidence.readings import Floats, Policy, Readings, sigmoid
+from model.evidence.readings import Floats, Policy, Readings
+from model.similarity import sigmoid
 
 RATES: Final = (0.01, 0.001)
 """Of false accusations, at which detection is told."""

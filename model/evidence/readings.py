@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api_schemas.card import AttributeEvidenceCard
-from model.similarity import UnknownAttribute
+from model.similarity import UnknownAttribute, sigmoid
 
 Floats = NDArray[np.float64]
 
@@ -135,12 +135,6 @@ class Readings:
 def angles_of(similarities: Floats) -> Floats:
     """Radians, of cosines that rounding may have put past 1; NaN stays NaN."""
     return np.asarray(np.arccos(np.clip(similarities, -1.0, 1.0)))
-
-
-def sigmoid(x: Floats) -> Floats:
-    """Log odds to probability."""
-    # tanh neither overflows nor warns.
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * x)))
 
 
 def packed(array: NDArray[Any]) -> str:
