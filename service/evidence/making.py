@@ -24,6 +24,7 @@ from service.evidence.canonical import Document, rounded, sha256_of
 from service.evidence.errors import EvidenceUnavailable
 from service.evidence.overlays import upright_size
 from service.evidence.store import EvidenceRecord, Pictures
+from service.timestamps import stamp
 
 FORMAT: Final = 1
 ID_DIGITS: Final = 32
@@ -86,7 +87,7 @@ class Maker:
         found = self.examined(a.embedding, b.embedding, names, policy)
         rows = [self.card.attribute_names.index(each.name) for each in found.attributes]
         attention_a, attention_b = (_written(side.embedding, rows) for side in (a, b))
-        made = (now or datetime.now(UTC)).isoformat(timespec="milliseconds")
+        made = stamp(now or datetime.now(UTC))
         document = {
             "format": FORMAT,
             "created_at": made,

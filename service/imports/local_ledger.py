@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from service.feeds.signatures import Shop
-from service.imports.ledger import Job, Received, State
+from service.imports.ledger import OPEN, Job, Received, State
 from service.imports.records import Fault, ImportOptions, Step
-from service.jobs.ledger_file import LedgerFile, now
+from service.jobs.ledger_file import LedgerFile
+from service.timestamps import now, stamp
 
 DATABASE = "imports.db"
 MAX_ENDED = 200
@@ -58,7 +59,7 @@ CREATE INDEX IF NOT EXISTS waiting ON deliveries (number) WHERE body IS NOT NULL
 _JOB = (
     "id, options, state, format, entries, progress, counts, faults, detail, created_at, updated_at"
 )
-_OPEN = "('waiting', 'running')"
+_OPEN = f"({', '.join(map(repr, OPEN))})"
 
 
 class LocalLedger:
@@ -178,7 +179,7 @@ class LocalLedger:
 
     def deliver(self, number: int, detail: str | None = None) -> None:
         """See `Ledger.deliver`."""
-        long_ago = (datetime.now(UTC) - REMEMBERED).isoformat(timespec="milliseconds")
+        long_ago = stamp(datetime.now(UTC) - REMEMBERED)
         with self._file.writing() as database:
             database.execute(
                 "UPDATE deliveries SET body = NULL, detail = ? WHERE number = ?", (detail, number)

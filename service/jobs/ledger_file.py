@@ -7,7 +7,6 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +76,3 @@ class LedgerFile:
             yield
         except sqlite3.Error as exc:
             raise StoreError(f"the ledger of {self._what}: {exc}") from exc
-
-
-def now() -> str:
-    """ISO 8601, UTC, milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from api_schemas.screens import ScreenRequest, ScreenState
-from service.jobs.ledger_file import LedgerFile, now
+from service.jobs.ledger_file import LedgerFile
 from service.screening.records import Document, Finding, Step
+from service.timestamps import now
 
 DATABASE: Final = "screens.db"
 MAX_ENDED = 200

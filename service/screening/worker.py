@@ -17,6 +17,7 @@ from service.screening.ledger import Basis, Screen, ScreenLedger
 from service.screening.notifying import Notifier, Sending
 from service.screening.running import Screening, prepare
 from service.services import Services
+from service.timestamps import stamp
 
 logger = logging.getLogger(__name__)
 
@@ -132,4 +133,4 @@ def _basis(screening: Screening) -> Basis:
 def _earlier(since: str) -> str:
     if not since:
         return ""
-    return (datetime.fromisoformat(since) - OVERLAP).isoformat(timespec="milliseconds")
+    return stamp(datetime.fromisoformat(since) - OVERLAP)
