@@ -82,6 +82,34 @@ class AttributeCard(Frozen):
         return self
 
 
+class CopyVerification(Frozen):
+    """What turns two pictures, laid one on the other, into "is a copy of", beside their vectors.
+
+    ``similar = sigmoid(intercept + cosine * c + points * log(1 + max(n - 4, 0)) + agreement * g)``
+    for the cosine ``c`` in the space ``design``, ``n`` places that match and the agreement ``g``;
+    in ``DesignSpace``'s direction, ``log(norm_b / norm_a)`` is raised by ``coverage`` times the
+    share of a that b shows less the share of b that a shows.
+    """
+
+    intercept: float
+    cosine: float
+    points: float
+    agreement: float
+    direction_slope: float = Field(ge=0.0)
+    direction_margin: float = Field(ge=0.0)
+    coverage: float = Field(ge=0.0)
+    threshold: Probability = Field(description="of the probability, from which a copy is said")
+    false_accusation_rate: Probability = Field(
+        description="edited pictures of another garment said to be a copy of one of the `nearest` "
+        "references"
+    )
+    detection_rate: Probability = Field(description="copies said to be a copy of their source")
+    wrong_direction_rate: Probability = Field(
+        description="sources said to be a copy of their crop, overlaid or covered copy"
+    )
+    nearest: int = Field(ge=1, description="references most alike in `design`, those laid on it")
+
+
 class DesignSpace(Frozen):
     """What turns two rows of the further space ``design`` into "is a copy of", both ways.
 
@@ -112,6 +140,9 @@ class DesignSpace(Frozen):
     compared_with: int = Field(ge=0, description="references")
     pairs: int = Field(ge=0, description="pairs it was fitted on")
     fitted_on: str = Field(description="split it was fitted on")
+    verification: CopyVerification | None = Field(
+        default=None, description="for two pictures that are both at hand"
+    )
 
 
 class AttributeEvidenceCard(Frozen):

@@ -143,6 +143,26 @@ class Policy(AnswerModel):
     min_probability: float
 
 
+class PicturesAligned(AnswerModel):
+    """One picture laid on the other: by points that match, or as they are where none do."""
+
+    points: int = Field(description="places that match and lie alike in both; 0 for none")
+    agreement: float = Field(
+        description="-1 to 1, correlation of what lies upon another, patch by patch, weighted by "
+        "where the network looks"
+    )
+    mirrored: bool = Field(description="whether one had to be turned over")
+    shown_of_a: float = Field(description="share of the first picture that the second shows")
+    shown_of_b: float = Field(description="share of the second picture that the first shows")
+    a_in_b: list[tuple[float, float]] = Field(
+        description="corners of the first picture in the second, from the upper left clockwise: "
+        "x and y as shares of its width and height"
+    )
+    b_in_a: list[tuple[float, float]] = Field(
+        description="corners of the second picture in the first"
+    )
+
+
 class EditedCopy(AnswerModel):
     """Whether one picture is an edited copy of the other, and which."""
 
@@ -154,6 +174,11 @@ class EditedCopy(AnswerModel):
     ]
     false_accusation_rate: float = Field(
         description="share of pictures that are no copies called copies; see `background`"
+    )
+    alignment: PicturesAligned | None = Field(
+        default=None,
+        description="how the two lie one on the other; it says something where one is a copy. "
+        "Null where the model compares vectors alone",
     )
 
 
@@ -190,6 +215,11 @@ class CopyBackground(AnswerModel):
     compared_with: int = Field(description="pictures that each was compared with")
     detection_rate: float = Field(description="copies said to be copies")
     wrong_direction_rate: float = Field(description="sources said to be copies of their copy")
+    threshold: float | None = Field(
+        default=None,
+        description="probability from which a copy is said; null in evidence made before it was "
+        "noted",
+    )
 
 
 class Background(AnswerModel):

@@ -4,14 +4,19 @@ In the space ``design``, the last row of a model's outputs, direction says which
 length how much of it there is to see. A copy has less content than its source (Wang et al., AAAI
 2023, arXiv 2205.12358): a crop is a copy of the whole, the whole is no copy of the crop. A mirror
 image or a changed colour loses nothing, so then neither way can be ruled out.
+
+Vectors find candidates among many. Two pictures that are both at hand are laid one on the other,
+which tells far more: a copy's points lie where its source's do.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from api_schemas.card import DesignSpace, ModelCard
+from api_schemas.card import CopyVerification, DesignSpace, ModelCard
+from model.alignment import Alignment, worth_of_points
 from model.encoder import ImageEmbedding
 from model.similarity import sigmoid
 
@@ -31,8 +36,13 @@ class CopyEvidence(NamedTuple):
         b_is_copy_of_a: probability at even odds.
         decision: which of the two reach the card's threshold: ``a_is_copy_of_b``,
             ``b_is_copy_of_a``, ``same_picture_or_undirected_copy`` (both) or ``no_copy``.
-        false_accusation_rate: at that threshold, of pictures of another garment compared with the
-            one most like them; measured on the split the card names.
+        false_accusation_rate: at that threshold, of pictures of another garment compared with
+            those most like them; measured on the split the card names.
+        detection_rate: of copies, said to be one of their source.
+        wrong_direction_rate: of sources, said to be a copy of what was cut or covered.
+        threshold: of the probability.
+        compared_with: pictures that each was compared with.
+        alignment: how the two lie one on the other; None where only vectors were compared.
     """
 
     similarity: float
@@ -40,25 +50,52 @@ class CopyEvidence(NamedTuple):
     b_is_copy_of_a: float
     decision: str
     false_accusation_rate: float
+    detection_rate: float
+    wrong_direction_rate: float
+    threshold: float
+    compared_with: int
+    alignment: Alignment | None
 
 
-def copy_evidence(a: ImageEmbedding, b: ImageEmbedding, card: ModelCard) -> CopyEvidence | None:
+def copy_evidence(
+    a: ImageEmbedding, b: ImageEmbedding, card: ModelCard, alignment: Alignment | None = None
+) -> CopyEvidence | None:
     """Compare two pictures; None where the model has no space ``design``.
 
     Swapping the pictures swaps the two probabilities, to the bit.
+
+    Args:
+        a: one picture.
+        b: the other.
+        card: of the model that embedded both.
+        alignment: of the two; not heeded where the card does not say what to make of it.
     """
     design = card.design_space
     if design is None:
         return None
     cosine = _cosines(a.vectors[None, -1], b.vectors[None, -1])
-    both = directional_probabilities(cosine, a.norms[-1:], b.norms[-1:], design)[0]
+    verification = design.verification
+    if alignment is None or verification is None:
+        both = directional_probabilities(cosine, a.norms[-1:], b.norms[-1:], design)[0]
+        measured: DesignSpace | CopyVerification = design
+        alignment = None
+    else:
+        both = verified_probabilities(
+            cosine, a.norms[-1:], b.norms[-1:], [alignment], verification
+        )[0]
+        measured = verification
     a_of_b, b_of_a = float(both[0]), float(both[1])
     return CopyEvidence(
         float(cosine[0]),
         a_of_b,
         b_of_a,
-        _decision(a_of_b >= design.threshold, b_of_a >= design.threshold),
-        design.false_accusation_rate,
+        _decision(a_of_b >= measured.threshold, b_of_a >= measured.threshold),
+        measured.false_accusation_rate,
+        measured.detection_rate,
+        measured.wrong_direction_rate,
+        measured.threshold,
+        design.compared_with,
+        alignment,
     )
 
 
@@ -99,12 +136,64 @@ def directional_probabilities(
 ) -> NDArray[np.float64]:
     """(..., 2) from cosines of any shape and norms that fit it: a copies b, b copies a."""
     similar = sigmoid(design.slope * np.asarray(cosines, np.float64) + design.intercept)
+    return _both_ways(similar, missing_content(norms_a, norms_b), design)
+
+
+def verified_probabilities(
+    cosines: NDArray[np.floating],
+    norms_a: NDArray[np.floating],
+    norms_b: NDArray[np.floating],
+    alignments: Sequence[Alignment],
+    verification: CopyVerification,
+) -> NDArray[np.float64]:
+    """(P, 2) of P pairs that were laid one on the other: a copies b, b copies a.
+
+    Args:
+        cosines: (P,), in the space ``design``.
+        norms_a: (P,).
+        norms_b: (P,).
+        alignments: of the pairs.
+        verification: of the card.
+    """
+    evidence = alignment_evidence(cosines, alignments)
+    weights = [verification.cosine, verification.points, verification.agreement]
+    similar = sigmoid((evidence * weights).sum(axis=1) + verification.intercept)
+    missing = missing_content(norms_a, norms_b)
+    missing += verification.coverage * more_shown(alignments)
+    return _both_ways(similar, missing, verification)
+
+
+def alignment_evidence(
+    cosines: NDArray[np.floating], alignments: Sequence[Alignment]
+) -> NDArray[np.float64]:
+    """(P, 3): the cosine, what the points that match are worth, and the agreement."""
+    columns = [(worth_of_points(each.points), each.agreement) for each in alignments]
+    measured = np.array(columns, np.float64).reshape(-1, 2)
+    return np.column_stack([np.asarray(cosines, np.float64), measured])
+
+
+def missing_content(
+    norms_a: NDArray[np.floating], norms_b: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """log(norm_b / norm_a): above 0 where a has less content."""
     logs_a, logs_b = (
         np.log(np.maximum(np.asarray(norms, np.float64), _LEAST)) for norms in (norms_a, norms_b)
     )
-    missing = logs_b - logs_a  # above 0 where a has less content
+    return np.asarray(logs_b - logs_a)
+
+
+def more_shown(alignments: Sequence[Alignment]) -> NDArray[np.float64]:
+    """(P,): above 0 where more of a lies within b than of b within a, as of a crop of it."""
+    return np.array([each.shown_of_a - each.shown_of_b for each in alignments], np.float64)
+
+
+def _both_ways(
+    similar: NDArray[np.float64],
+    missing: NDArray[np.float64],
+    fitted: DesignSpace | CopyVerification,
+) -> NDArray[np.float64]:
     ways = [
-        similar * sigmoid(design.direction_slope * (less + design.direction_margin))
+        similar * sigmoid(fitted.direction_slope * (less + fitted.direction_margin))
         for less in (missing, -missing)
     ]
     return np.stack(ways, axis=-1)

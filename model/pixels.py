@@ -6,6 +6,7 @@ which one is no business of callers. Limits are checked on the header, before pi
 allocated; the limit on bytes belongs to whoever reads the upload.
 """
 
+import contextlib
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -40,6 +41,8 @@ _REDUCING_GAP: Final = 2.0
 _RANGES: Final = (1.0, 255.0, 65535.0, 2.0**32 - 1)
 
 _ORIENTATION_TAG: Final = 0x0112
+_SIDEWAYS: Final = (5, 6, 7, 8)
+"""EXIF orientations that lie on their side."""
 _TRANSPOSITIONS: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -126,6 +129,17 @@ def media_type(data: bytes) -> str | None:
             return MEDIA_TYPES.get(image.format or "")
     except Exception:
         return None
+
+
+def upright_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a picture as people see it, pixels; of a file that could be decoded."""
+    with _open(data) as image:
+        width, height = image.size
+        with contextlib.suppress(Exception):  # damaged EXIF does not spoil the pixels
+            image.load()  # a PNG may carry it behind them
+            if image.getexif().get(_ORIENTATION_TAG, 1) in _SIDEWAYS:
+                return height, width
+    return width, height
 
 
 def _decode(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from api_schemas.card import ModelCard
+from model.alignment import Alignment
 from model.copies import CopyEvidence, copy_evidence
 from model.encoder import ImageEmbedding
 from model.evidence.conceptual import ConceptualComparison, compare_concepts
@@ -130,6 +131,7 @@ def examine(
     *,
     names: Sequence[str] | None = None,
     policy: Policy | None = None,
+    alignment: Alignment | None = None,
 ) -> Evidence:
     """Examine two images; exchanging them exchanges what is directional and nothing else.
 
@@ -139,6 +141,7 @@ def examine(
         card: of the model that embedded both.
         names: attributes to look at, each once; None for all. A policy counts no other.
         policy: None for the card's own.
+        alignment: how the two lie one on the other, for telling whether one is a copy.
 
     Raises:
         EvidenceUnavailable: the card has no evidence figures.
@@ -158,7 +161,7 @@ def examine(
         attributes=points,
         verdict=_verdict(points, one_by_one.readings, policy, policy_rates(card, policy)),
         policy=policy,
-        copy=copy_evidence(a, b, card),
+        copy=copy_evidence(a, b, card, alignment),
         conceptual=compare_concepts(a, b, card, names),
     )
 

@@ -1,7 +1,7 @@
 """Detection against false accusations as one SVG file: a line for each kind of pair.
 
 The lower axis is logarithmic, since what matters lies at its left end. Lines differ in colour, in
-dashes and in the marks of their legend; the file is light or dark as its reader's screen is.
+dashes and in the marks of their legend.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.report.axes import Axis
-from model.report.charts import PALETTE, SHAPES, colors
+from model.report.charts import PALETTE, SHAPES
+from model.report.plot import LEFT, PLOT_HEIGHT, RIGHT, TOP, WIDTH, frame, svg_file
 
-WIDTH: Final = 760
-PLOT_HEIGHT: Final = 360
-LEFT: Final = 66
-RIGHT: Final = 24
-TOP: Final = 44
 LINE: Final = 20
 """Height of a line of the legend and of the notes."""
 BELOW: Final = 66
@@ -28,13 +24,7 @@ STEPS: Final = 120
 """Points of a line."""
 
 _DASHES: Final = ("", "9 4", "3 3", "12 3 3 3", "1 4")
-_STYLE: Final = """
-text { fill: var(--ink); font-size: 13px; }
-.paper { fill: var(--paper); }
-.title { font-size: 16px; font-weight: 600; }
-.tick, .note { fill: var(--soft); font-size: 12px; }
-.grid { stroke: var(--line); stroke-width: 1; }
-.axis { stroke: var(--soft); fill: none; }
+_STYLE: Final = """\
 .line { stroke-width: 2.2; fill: none; }
 .mark { stroke: var(--paper); stroke-width: 1; }
 """
@@ -93,29 +83,23 @@ def picture(
     across = Axis(LEAST_RATE, 1.0, LEFT, WIDTH - RIGHT, log=True)
     up = Axis(0.0, 1.0, TOP + PLOT_HEIGHT, TOP, log=False)
     legend = TOP + PLOT_HEIGHT + BELOW
-    below = legend + LINE * len(curves) + 6
-    height = below + LINE * len(notes)
-    return "".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-            f'width="{WIDTH}" height="{height}" role="img" '
-            f'aria-label="{escape(_said(title, curves, points))}">\n',
-            f"<style>\n{colors()}{_STYLE}</style>\n",
-            f'<rect class="paper" width="{WIDTH}" height="{height}" rx="6"/>\n',
-            f'<text class="title" x="{LEFT}" y="26">{escape(title)}</text>\n',
-            _axes(across, up),
-            *(_line(number, each, across, up) for number, each in enumerate(points)),
-            *(_mark(number, curve, across, up) for number, curve in enumerate(curves)),
-            *(
-                _legend(number, curve.name, legend + LINE * number)
-                for number, curve in enumerate(curves)
-            ),
-            *(
-                f'<text class="note" x="{LEFT}" y="{below + LINE * row}">{escape(note)}</text>\n'
-                for row, note in enumerate(notes)
-            ),
-            "</svg>\n",
-        ]
+    drawn = [
+        _axes(across, up),
+        *(_line(number, each, across, up) for number, each in enumerate(points)),
+        *(_mark(number, curve, across, up) for number, curve in enumerate(curves)),
+        *(
+            _legend(number, curve.name, legend + LINE * number)
+            for number, curve in enumerate(curves)
+        ),
+    ]
+    return svg_file(
+        drawn,
+        title=title,
+        said=_said(title, curves, points),
+        style=_STYLE,
+        notes=notes,
+        notes_at=legend + LINE * len(curves) + 6,
+        line=LINE,
     )
 
 
@@ -129,26 +113,13 @@ def _said(title: str, curves: Sequence[Curve], points: Sequence[NDArray[np.float
 
 
 def _axes(across: Axis, up: Axis) -> str:
-    bottom, right = TOP + PLOT_HEIGHT, WIDTH - RIGHT
-    parts = [
-        f'<path class="grid" d="M{x:.1f} {TOP}V{bottom}"/>'
-        f'<text class="tick" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{text}</text>'
-        for x, text in [(across.at(rate), f"{100 * rate:g} %") for rate in _decades()]
-    ]
-    parts += [
-        f'<path class="grid" d="M{LEFT} {y:.1f}H{right}"/>'
-        f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
-        for y, text in up.ticks()
-    ]
-    middle = TOP + PLOT_HEIGHT / 2
-    parts += [
-        f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{right}"/>',
-        f'<text x="{(LEFT + right) / 2:.1f}" y="{bottom + 40}" text-anchor="middle">'
-        "unrelated pairs called alike, logarithmic</text>",
-        f'<text transform="translate(17 {middle:.1f}) rotate(-90)" text-anchor="middle">'
-        "share called alike</text>",
-    ]
-    return "\n".join(parts) + "\n"
+    return frame(
+        [(across.at(rate), f"{100 * rate:g} %") for rate in _decades()],
+        up.ticks(),
+        across_name="unrelated pairs called alike, logarithmic",
+        up_name="share called alike",
+        name_below=40,
+    )
 
 
 def _decades() -> list[float]:

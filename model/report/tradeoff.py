@@ -1,7 +1,6 @@
 """Quality against cost as one SVG file: a named mark for each, and the front of the best joined.
 
-The front is drawn in steps: at a given cost, the best quality that was measured at no more. The
-file needs nothing beside it, and is light or dark as its reader's screen is.
+The front is drawn in steps: at a given cost, the best quality that was measured at no more.
 """
 
 import math
@@ -12,14 +11,10 @@ from itertools import pairwise
 from typing import Final
 
 from model.report.axes import Axis
-from model.report.charts import SHAPES, colors
+from model.report.charts import SHAPES
 from model.report.labelling import Box, Label, place_labels
+from model.report.plot import LEFT, PLOT_HEIGHT, RIGHT, TOP, WIDTH, frame, svg_file
 
-WIDTH: Final = 760
-PLOT_HEIGHT: Final = 360
-LEFT: Final = 66
-RIGHT: Final = 24
-TOP: Final = 44
 LINE: Final = 18
 """Height of a line of the notes below."""
 BELOW: Final = 62
@@ -30,13 +25,7 @@ CAP: Final = 4
 """Half the width of an error bar's ends."""
 
 _DISC, _DIAMOND = SHAPES[0], SHAPES[3]
-_STYLE: Final = """
-text { fill: var(--ink); font-size: 13px; }
-.paper { fill: var(--paper); }
-.title { font-size: 16px; font-weight: 600; }
-.tick, .note { fill: var(--soft); font-size: 12px; }
-.grid { stroke: var(--line); stroke-width: 1; }
-.axis { stroke: var(--soft); fill: none; }
+_STYLE: Final = """\
 .front { stroke: var(--accent); stroke-width: 2; fill: none; }
 .spread, .leader { stroke: var(--soft); stroke-width: 1.3; fill: none; }
 .leader { stroke-dasharray: 2 2; }
@@ -98,8 +87,6 @@ def picture(
         raise ValueError("a picture needs candidates, each with a cost above 0")
     plane = _Plane(candidates)
     best = front(candidates)
-    bottom = TOP + PLOT_HEIGHT + BELOW
-    height = bottom + LINE * len(notes) + 8
     said = f"{title}. " + "; ".join(
         f"{each.name}: {quality} {each.quality:.3f}"
         + (f" ± {each.spread:.3f}" if each.spread is not None else "")
@@ -107,22 +94,15 @@ def picture(
         + (", on the front" if each in best else "")
         for each in candidates
     )
-    return "".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-            f'width="{WIDTH}" height="{height}" role="img" aria-label="{escape(said)}">\n',
-            f"<style>\n{colors()}{_STYLE}</style>\n",
-            f'<rect class="paper" width="{WIDTH}" height="{height}" rx="6"/>\n',
-            f'<text class="title" x="{LEFT}" y="26">{escape(title)}</text>\n',
-            plane.axes(cost, quality),
-            plane.front(best),
-            *plane.marks(best),
-            *(
-                f'<text class="note" x="{LEFT}" y="{bottom + LINE * row}">{escape(note)}</text>\n'
-                for row, note in enumerate(notes)
-            ),
-            "</svg>\n",
-        ]
+    return svg_file(
+        [plane.axes(cost, quality), plane.front(best), *plane.marks(best)],
+        title=title,
+        said=said,
+        style=_STYLE,
+        notes=notes,
+        notes_at=TOP + PLOT_HEIGHT + BELOW,
+        line=LINE,
+        margin=8,
     )
 
 
@@ -140,27 +120,14 @@ class _Plane:
         )
 
     def axes(self, cost: str, quality: str) -> str:
-        bottom, right = TOP + PLOT_HEIGHT, WIDTH - RIGHT
-        parts = [
-            f'<path class="grid" d="M{x:.1f} {TOP}V{bottom}"/>'
-            f'<text class="tick" x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{text}</text>'
-            for x, text in self._across.ticks()
-        ]
-        parts += [
-            f'<path class="grid" d="M{LEFT} {y:.1f}H{right}"/>'
-            f'<text class="tick" x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
-            for y, text in self._up.ticks()
-        ]
         scale = ", logarithmic" if self._across.log else ""
-        middle = TOP + PLOT_HEIGHT / 2
-        parts += [
-            f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{right}"/>',
-            f'<text x="{(LEFT + right) / 2:.1f}" y="{bottom + 38}" text-anchor="middle">'
-            f"{escape(cost + scale)}</text>",
-            f'<text transform="translate(17 {middle:.1f}) rotate(-90)" text-anchor="middle">'
-            f"{escape(quality)}</text>",
-        ]
-        return "\n".join(parts) + "\n"
+        return frame(
+            self._across.ticks(),
+            self._up.ticks(),
+            across_name=cost + scale,
+            up_name=quality,
+            name_below=38,
+        )
 
     def front(self, best: Sequence[Candidate]) -> str:
         corners = "".join(

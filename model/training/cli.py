@@ -3,7 +3,6 @@
 The command line in ``service`` finds these by entry point, so that serving never imports torch.
 """
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +14,9 @@ from rich.table import Table
 from api_schemas.card import ModelCard
 from model.labels import GROUP_COLUMN, LabelTable, LabelTableError
 from model.pixels import UndecodableImage
+from model.training import options
+from model.training.about import About
 from model.training.advice import foretold, training_table
-from model.training.backbones import BACKBONES
 from model.training.config import TrainConfig, tuning
 from model.training.design_losses import DesignLosses
 from model.training.design_training import (
@@ -25,159 +25,36 @@ from model.training.design_training import (
     train_design,
     with_design_space,
 )
-from model.training.designs.registry import DESIGNS
-from model.training.export import About, ExportError, export, images_embedded
-from model.training.losses import LossWeights
+from model.training.export import export, images_embedded
+from model.training.model_file import ExportError
 from model.training.runs import Run, load_run
 from model.training.soup import average_runs
 from model.training.train import train
 
 
-class Recipe(StrEnum):
-    """Losses that can be trained with; docs/model.md compares them."""
-
-    PROTOTYPES = "prototypes"
-    PROTOTYPES_SUPCON = "prototypes+supcon"
-    TRIPLET = "triplet"
-
-
-_LOSSES = {
-    Recipe.PROTOTYPES: LossWeights(supcon=0.0),
-    Recipe.PROTOTYPES_SUPCON: LossWeights(),
-    Recipe.TRIPLET: LossWeights(prototypes=0.0, supcon=0.0, triplet=1.0),
-}
-
-_DESIGNS_HELP = "\n\n".join(
-    ["The network, trained with the losses it was published with:"]
-    + [f"- {name}: {design.summary}." for name, design in DESIGNS.items()]
-)
-
-Data = Annotated[
-    Path,
-    typer.Option(
-        help="CSV of labels (commas, semicolons or tabs): a 'file' column (paths relative to the "
-        "CSV), one column per attribute ('na' = not there or not visible, empty = unlabelled), "
-        "and 'split' (train, valid, and optionally test); without 'split' the table is divided "
-        "80/10/10, always in the same way."
-    ),
-]
-Attributes = Annotated[
-    str,
-    typer.Option(
-        help="Attribute columns to learn, comma-separated; default all that look like attributes "
-        "(not prices, titles, ids: what is left out is said)."
-    ),
-]
-Out = Annotated[Path, typer.Option(help="The model file to write.")]
-Work = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder for checkpoints; an interrupted run goes on from it. Default runs/NAME-OF-OUT."
-    ),
-]
-AboutFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--about",
-        help="JSON with name, version, licence, data, data_licence, and what attributes and "
-        "values mean; goes into the model's card.",
-    ),
-]
-GroupColumn = Annotated[
-    str,
-    typer.Option(
-        help="Column naming who took the photograph, or whatever else (a shop, a garment taken "
-        "twice) should not stand in both train and valid: a network knows a photographer's "
-        "floor again, which flatters validation."
-    ),
-]
-Seed = Annotated[int, typer.Option(help="Same seed, same machine, same model.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
-
-
 def run_train(
-    data: Data,
-    out: Out,
-    attributes: Attributes = "",
-    work: Work = None,
-    about: AboutFile = None,
-    group_column: GroupColumn = GROUP_COLUMN,
-    design: Annotated[str, typer.Option(help=_DESIGNS_HELP)] = "lapel",
-    backbone: Annotated[str, typer.Option(help=f"Trunk: {', '.join(BACKBONES)}.")] = "compact24",
-    pretrained: Annotated[
-        bool, typer.Option(help="Start from torchvision's weights (downloads them).")
-    ] = False,
-    loss: Annotated[
-        Recipe | None,
-        typer.Option(
-            help="What to train with, instead of prototypes+supcon (design lapel) or what the "
-            "design was published with (the others, which have no prototypes)."
-        ),
-    ] = None,
-    epochs: Annotated[
-        int,
-        typer.Option(min=1, help="Times every photograph is seen; more for a small table."),
-    ] = TrainConfig.epochs,
-    batch_size: Annotated[
-        int, typer.Option(min=2, help="Photographs per step; smaller for a small table.")
-    ] = TrainConfig.batch_size,
-    input_size: Annotated[
-        int,
-        typer.Option(
-            min=32,
-            help="Side of the pictures, pixels; half the side is a quarter of the computing.",
-        ),
-    ] = TrainConfig.input_size,
-    embedding_dimension: Annotated[
-        int, typer.Option(min=2, max=128, help="Numbers per attribute and garment.")
-    ] = TrainConfig.embedding_dimension,
-    learning_rate: Annotated[
-        float, typer.Option(min=0.0, help="The highest; it rises first, then falls.")
-    ] = TrainConfig.learning_rate,
-    min_value_count: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            help="Values in fewer photographs of train than this are left out, unless all are; "
-            "which ones is said.",
-        ),
-    ] = TrainConfig.min_value_count,
-    tune: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Epochs of a second run that begins with the first one's weights, at half its "
-            "learning rate; the mean of both networks is kept, which is better than either.",
-        ),
-    ] = 0,
-    drawn: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            help="Drawn garments with exact labels in every batch, as a share of its photographs; "
-            "for attributes that are named and valued as the shipped model's.",
-        ),
-    ] = TrainConfig.drawn_share,
-    new_grounds: Annotated[
-        float,
-        typer.Option(
-            min=0.0,
-            max=1.0,
-            help="Share of the photographs whose garment is cut out and put on another ground, "
-            "anew every epoch, so that backgrounds decide less.",
-        ),
-    ] = TrainConfig.new_ground_share,
-    seed: Seed = 0,
-    device: Device = "auto",
-    design_space: Annotated[
-        bool,
-        typer.Option(
-            "--design-space",
-            help="Teach it also to recognise edited copies of a picture, and which is the copy "
-            "(as `lapel train-design` does afterwards). Needs no labels; takes about as long as "
-            "a third of 50 epochs.",
-        ),
-    ] = False,
+    data: options.Data,
+    out: options.Out,
+    attributes: options.Attributes = "",
+    work: options.Work = None,
+    about: options.AboutFile = None,
+    group_column: options.GroupColumn = GROUP_COLUMN,
+    design: options.Design = "lapel",
+    backbone: options.Backbone = "compact24",
+    pretrained: options.Pretrained = False,
+    loss: options.Loss = None,
+    epochs: options.Epochs = TrainConfig.epochs,
+    batch_size: options.BatchSize = TrainConfig.batch_size,
+    input_size: options.InputSize = TrainConfig.input_size,
+    embedding_dimension: options.EmbeddingDimension = TrainConfig.embedding_dimension,
+    learning_rate: options.LearningRate = TrainConfig.learning_rate,
+    min_value_count: options.MinValueCount = TrainConfig.min_value_count,
+    tune: options.Tune = 0,
+    drawn: options.Drawn = TrainConfig.drawn_share,
+    new_grounds: options.NewGrounds = TrainConfig.new_ground_share,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    design_space: options.WithDesignSpace = False,
 ) -> None:
     """Train a model on your own attributes and write it as one file the service runs.
 
@@ -198,7 +75,7 @@ def run_train(
         design=design,
         backbone=backbone,
         pretrained=pretrained,
-        losses=_LOSSES[loss] if loss else None,
+        losses=options.LOSSES[loss] if loss else None,
         epochs=epochs,
         batch_size=batch_size,
         input_size=input_size,
@@ -236,10 +113,10 @@ def run_train(
 
 def run_export(
     work: Annotated[Path, typer.Argument(help="The work folder of a training run.")],
-    data: Data,
-    out: Out,
-    about: AboutFile = None,
-    group_column: GroupColumn = GROUP_COLUMN,
+    data: options.Data,
+    out: options.Out,
+    about: options.AboutFile = None,
+    group_column: options.GroupColumn = GROUP_COLUMN,
 ) -> None:
     """Write the best epoch of a training run as a model file, also while it is still running.
 
@@ -255,29 +132,16 @@ def run_export(
 
 def run_train_design(
     work: Annotated[Path, typer.Argument(help="The work folder of a finished training run.")],
-    data: Data,
-    out: Out,
-    about: AboutFile = None,
-    group_column: GroupColumn = GROUP_COLUMN,
-    epochs: Annotated[
-        int, typer.Option(min=1, help="Times every photograph is seen, in several edited copies.")
-    ] = DesignConfig.epochs,
-    photographs: Annotated[
-        int, typer.Option(min=2, help="Photographs per step, each in several copies.")
-    ] = DesignConfig.photographs,
-    start_from: Annotated[
-        Path | None,
-        typer.Option(
-            help="Work folder whose design space gives the first weights, for a network trained "
-            "a little further since. Wants few epochs."
-        ),
-    ] = None,
-    direction: Annotated[
-        float,
-        typer.Option(min=0.0, help="Weight of telling copy from source; 0 learns no direction."),
-    ] = DesignLosses.direction,
-    seed: Seed = 0,
-    device: Device = "auto",
+    data: options.Data,
+    out: options.Out,
+    about: options.AboutFile = None,
+    group_column: options.GroupColumn = GROUP_COLUMN,
+    epochs: options.DesignEpochs = DesignConfig.epochs,
+    photographs: options.DesignPhotographs = DesignConfig.photographs,
+    start_from: options.DesignStart = None,
+    direction: options.Direction = DesignLosses.direction,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
 ) -> None:
     """Teach a trained model to recognise edited copies, and write it as one file.
 

@@ -41,9 +41,9 @@ from model.training.design_losses import (
 )
 from model.training.design_space import DesignHead, frozen_taps, new_head
 from model.training.design_views import Ask, ViewMaker, Views
+from model.training.machine import choose_device, keep_freed_memory, progress_bar
 from model.training.optimizer import Muon
-from model.training.runs import Run
-from model.training.train import choose_device, keep_freed_memory, progress_bar, save
+from model.training.runs import Run, save
 
 FILE: Final = "design.pt"
 _LAST: Final = "design-last.pt"

@@ -11,7 +11,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from api_schemas.card import (
@@ -35,6 +34,7 @@ from model.evidence.pairs import (
 )
 from model.evidence.rates import measured_rates
 from model.evidence.readings import ANGLE_UNIT, Floats, Policy, Readings, packed
+from model.training.logistic import bounded_logistic
 
 TARGET_RATE: Final = 0.01
 """Of unrelated pairs called alike by the default policy, on the split it is chosen on."""
@@ -186,21 +186,11 @@ def _likelihood(card: ModelCard, valid: EmbeddedTable, index: int) -> tuple[floa
 def _combined(readings: Readings, pairs: Weighed) -> tuple[dict[str, float], float]:
     """Weights and intercept: a logistic regression on the ratios, 0 where not visible."""
     ratios = np.nan_to_num(readings.ratios_of_all(pairs.angles))
-    design = np.column_stack([ratios, np.ones(len(ratios))])
-    sign = np.where(pairs.related, 1.0, -1.0)
-
-    def log_loss(coefficients: Floats) -> tuple[float, Floats]:
-        margin = sign * (design @ coefficients)
-        wrong = 0.5 * (1.0 - np.tanh(0.5 * margin))
-        loss = float((pairs.weights * np.logaddexp(0.0, -margin)).sum())
-        return loss, -design.T @ (pairs.weights * sign * wrong)
-
-    start = np.append(np.full(ratios.shape[1], 0.5), 0.0)
     known = [part.background_pairs >= FEWEST_BACKGROUND_PAIRS for part in readings.parts]
-    bounds = [*(WEIGHTS if enough else (0.0, 0.0) for enough in known), (None, None)]
-    found = minimize(log_loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x.tolist()
-    weights = {n: round(w, 4) for n, w in zip(readings.names, found[:-1], strict=True) if w > 0}
-    return weights, round(found[-1], 4)
+    bounds = [WEIGHTS if enough else (0.0, 0.0) for enough in known]
+    found, intercept = bounded_logistic(ratios, pairs.related, pairs.weights, bounds)
+    weights = {n: round(w, 4) for n, w in zip(readings.names, found, strict=True) if w > 0}
+    return weights, round(intercept, 4)
 
 
 def _chosen(readings: Readings, weights: Mapping[str, float], pairs: KnownPairs) -> Policy:

@@ -20,11 +20,13 @@ from api_schemas.card import ModelCard, Quality
 from model.encoder import Encoder
 from model.labels import LabelTable, LabelTableError, read_labels
 from model.pixels import UndecodableImage
+from model.training.about import About
 from model.training.backbones import BACKBONES
 from model.training.config import TrainConfig, as_json
 from model.training.cost import Cost, costs
 from model.training.designs.registry import DESIGNS, design_named
-from model.training.export import About, ExportError, export
+from model.training.export import export
+from model.training.model_file import ExportError
 from model.training.runs import load_run
 from model.training.train import train
 

@@ -54,6 +54,13 @@ def load_run(work_folder: Path) -> Run:
     )
 
 
+def save(state: Any, path: Path) -> None:
+    """Write a checkpoint whole or not at all."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
 def new_network(config: TrainConfig, value_names: tuple[tuple[str, ...], ...]) -> nn.Module:
     """The network a configuration asks for, for these values per attribute."""
     return design_named(config.design).build(_network_config(config, value_names))

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from model.labels import LabelTable
 from model.training.data import packed_pixels
-from model.training.runs import Run, load_run
-from model.training.train import save
+from model.training.runs import Run, load_run, save
 from model.training.validation import validation_maps
 
 

@@ -151,7 +151,9 @@ class Examiner:
             return None, f"found with the model {document.model.fingerprint}, not {fingerprint}"
         if kept.a is None or kept.b is None:
             return None, "the files were not kept"
-        a, b = await services.embedder.embed_many([kept.a, kept.b])
+        files = (kept.a, kept.b)
+        embeddings = await services.embedder.embed_many(files)
+        a, b = (Side("", *each) for each in zip(files, embeddings, strict=True))
         names = [each.name for each in document.attributes]
         policy = policy_of(document.policy)
         maker = self._maker(services)

@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from api_schemas import evidence as schema
-from api_schemas.card import DesignSpace, ModelCard
+from api_schemas.card import ModelCard
 from model import pixels
+from model.alignment import Alignment, align, features_of_file
+from model.copies import CopyEvidence
 from model.encoder import ImageEmbedding
 from model.evidence import examining as examination
 from model.evidence.examining import Evidence, Policy
 from service.evidence.canonical import Document, rounded, sha256_of
 from service.evidence.errors import EvidenceUnavailable
-from service.evidence.overlays import upright_size
 from service.evidence.store import EvidenceRecord, Pictures
 from service.timestamps import stamp
 
@@ -84,7 +85,7 @@ class Maker:
             EvidenceUnavailable: the model's card has no evidence figures.
             UnknownAttribute: the model does not have one of them.
         """
-        found = self.examined(a.embedding, b.embedding, names, policy)
+        found = self.examined(a, b, names, policy)
         rows = [self.card.attribute_names.index(each.name) for each in found.attributes]
         attention_a, attention_b = (_written(side.embedding, rows) for side in (a, b))
         made = stamp(now or datetime.now(UTC))
@@ -96,7 +97,7 @@ class Maker:
             "pictures": {"a": _facts(a, attention_a), "b": _facts(b, attention_b)},
             "attention": self._grid(a.embedding),
             **figures(found),
-            "background": background(self.card, found.policy),
+            "background": background(self.card, found),
         }
         sha256 = sha256_of(document)
         pictures = Pictures(
@@ -109,16 +110,35 @@ class Maker:
 
     def examined(
         self,
-        a: ImageEmbedding,
-        b: ImageEmbedding,
+        a: Side,
+        b: Side,
         names: Sequence[str] | None,
         policy: Policy | None,
     ) -> Evidence:
         """What the model says of two pictures; raises as `make`."""
+        alignment = self._alignment(a, b)
         try:
-            return examination.examine(a, b, self.card, names=names, policy=policy)
+            return examination.examine(
+                a.embedding,
+                b.embedding,
+                self.card,
+                names=names,
+                policy=policy,
+                alignment=alignment,
+            )
         except examination.EvidenceUnavailable as exc:
             raise EvidenceUnavailable(str(exc)) from exc
+
+    def _alignment(self, a: Side, b: Side) -> Alignment | None:
+        design = self.card.design_space
+        if design is None or design.verification is None:
+            return None
+        return align(
+            *(
+                features_of_file(side.data, side.embedding.attention, self.card.preprocessing)
+                for side in (a, b)
+            )
+        )
 
     def _grid(self, embedding: ImageEmbedding) -> Document:
         _, rows, columns = embedding.attention.shape
@@ -131,7 +151,7 @@ def figures(found: Evidence) -> Document:
         "attributes": [_as(schema.AttributeEvidence, each) for each in found.attributes],
         "verdict": _as(schema.Verdict, found.verdict),
         "policy": _as(schema.Policy, found.policy),
-        "edited_copy": found.copy and _as(schema.EditedCopy, found.copy),
+        "edited_copy": found.copy and _copy(found.copy),
         "conceptual": found.conceptual and _as(schema.Conceptual, found.conceptual),
     }
 
@@ -147,14 +167,14 @@ def attention_of(record: EvidenceRecord) -> tuple[NDArray[np.float32], NDArray[n
     return a, b
 
 
-def background(card: ModelCard, policy: Policy) -> Document:
+def background(card: ModelCard, found: Evidence) -> Document:
     """What the card's chance levels, and the rates of a policy, were measured on."""
     evidence = card.evidence
     assert evidence is not None
     rates = evidence.rates
     own = examination.default_policy(card)
-    is_own = policy[1:] == own[1:]
-    is_calibrated = policy.attributes == own.attributes
+    is_own = found.policy[1:] == own[1:]
+    is_calibrated = found.policy.attributes == own.attributes
     return {
         "chance_pairs": evidence.background_pairs,
         "fitted_on": evidence.fitted_on,
@@ -162,21 +182,28 @@ def background(card: ModelCard, policy: Policy) -> Document:
         "false_accusation_interval": _plain(rates.false_accusation_interval) if is_own else None,
         "detection_rates": _plain(rates.detection_rates) if is_own else None,
         "calibration_error": rounded(rates.calibration_error) if is_calibrated else None,
-        "copies": card.design_space and _copies(card.design_space),
+        "copies": found.copy and _copies(card, found.copy),
     }
 
 
-def _copies(design: DesignSpace) -> Document:
+def _copies(card: ModelCard, copy: CopyEvidence) -> Document:
+    assert card.design_space is not None
     return {
-        "measured_on": design.fitted_on,
-        "compared_with": design.compared_with,
-        "detection_rate": rounded(design.detection_rate),
-        "wrong_direction_rate": rounded(design.wrong_direction_rate),
+        "measured_on": card.design_space.fitted_on,
+        "compared_with": copy.compared_with,
+        "detection_rate": rounded(copy.detection_rate),
+        "wrong_direction_rate": rounded(copy.wrong_direction_rate),
+        "threshold": rounded(copy.threshold),
     }
+
+
+def _copy(copy: CopyEvidence) -> Document:
+    laid = copy.alignment
+    return _as(schema.EditedCopy, copy) | {"alignment": laid and _as(schema.PicturesAligned, laid)}
 
 
 def _facts(side: Side, attention: bytes) -> Document:
-    width, height = upright_size(side.data)
+    width, height = pixels.upright_size(side.data)
     return {
         # A file's name may hold bytes that are no text.
         "name": side.name.encode("utf-8", "replace").decode(),

@@ -1,17 +1,17 @@
-"""Where the network looked, drawn so that it is readable without colour.
+"""Where the network looked and what a picture shows of another, readable without colour.
 
-What it looked at keeps its full contrast, the rest fades, and a line runs where attention falls to
-half of its highest; the line is black between white, so that it shows on any cloth.
+What the network looked at keeps its full contrast, the rest fades, and a line runs where attention
+falls to half of its highest; the line is black between white, so that it shows on any cloth.
 """
 
 import base64
-import contextlib
 import io
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from model.report.overlay import CONCENTRATED, picture
 
@@ -23,9 +23,8 @@ OVERLAY_PIXELS: Final = 320
 SHOWN_PIXELS: Final = 640
 """Longer side of a whole picture in a report."""
 QUALITY: Final = 84
-ORIENTATION_TAG: Final = 0x0112
-SIDEWAYS: Final = (5, 6, 7, 8)
-"""EXIF orientations that lie on their side."""
+_MARGIN: Final = 8
+"""Pixels that an outline stays off the border of a whole picture, so that it can be seen."""
 
 
 def overlay(
@@ -59,7 +58,7 @@ def whole(data: bytes, size: tuple[int, int]) -> Image.Image:
 
     Args:
         data: the image file.
-        size: of the picture, upright; see `upright_size`.
+        size: of the picture, upright; see `model.pixels.upright_size`.
 
     Raises:
         UndecodableImage: it is no image.
@@ -70,15 +69,24 @@ def whole(data: bytes, size: tuple[int, int]) -> Image.Image:
     return picture(data, SHOWN_PIXELS).crop((left, top, left + width, top + height))
 
 
-def upright_size(data: bytes) -> tuple[int, int]:
-    """Width and height of a picture as people see it, pixels; of a file that could be decoded."""
-    with Image.open(io.BytesIO(data)) as image:
-        width, height = image.size
-        with contextlib.suppress(Exception):  # damaged EXIF does not spoil the pixels
-            image.load()  # a PNG may carry it behind them
-            if image.getexif().get(ORIENTATION_TAG, 1) in SIDEWAYS:
-                return height, width
-    return width, height
+def outlined(image: Image.Image, corners: Sequence[tuple[float, float]]) -> Image.Image:
+    """A whole picture with a line around that part of an area that lies within it.
+
+    Args:
+        image: of `whole`.
+        corners: of the area, in their order; x and y as shares of the picture's width and height.
+    """
+    width, height = image.size
+    area = Image.new("L", image.size)
+    ImageDraw.Draw(area).polygon([(x * width, y * height) for x, y in corners], fill=255)
+    margin = min(_MARGIN, min(image.size) // 4)
+    inside = Image.new("L", image.size)
+    frame = (margin, margin, width - margin, height - margin)
+    inside.paste(area.crop(frame), frame[:2])
+    drawn = np.array(image)
+    drawn[_edge(inside, 11)] = 255
+    drawn[_edge(inside, 5)] = 0
+    return Image.fromarray(drawn)
 
 
 def as_jpeg(image: Image.Image) -> bytes:

@@ -6,14 +6,10 @@ A feed is written beside its place and gets its name once it is whole; then the 
 import asyncio
 import contextlib
 import functools
-import logging
 import os
-import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
-from service.catalog.store import CatalogError
 from service.errors import (
     ImportNotFound,
     InvalidFeed,
@@ -29,11 +25,9 @@ from service.imports.ledger import Job, Ledger
 from service.imports.local_ledger import LocalLedger
 from service.imports.records import Fault, ImportOptions
 from service.imports.worker import Worker
+from service.jobs.desks import at_work, new_id, open_ledger
 from service.services import Services
 from service.settings import Settings
-from service.stopping import stop
-
-logger = logging.getLogger(__name__)
 
 MAX_WAITING = 100
 """Imports that have not ended; more are refused."""
@@ -58,8 +52,7 @@ class Desk:
     @contextlib.contextmanager
     def part(self) -> Iterator[Path]:
         """Where to write a feed before it is submitted; gone afterwards if it is not."""
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        part = self._folder / f"{stamp}-{secrets.token_hex(4)}{PART_ENDING}"
+        part = self._folder / f"{new_id()}{PART_ENDING}"
         try:
             yield part
         finally:
@@ -175,21 +168,16 @@ def feed_in(folder: Path, id: str) -> Path:
 @contextlib.asynccontextmanager
 async def open_desk(settings: Settings, services: Services) -> AsyncIterator[Desk | None]:
     """A desk at work; None where the folder cannot be had, which stops nothing else."""
-    try:
-        ledger = await asyncio.to_thread(LocalLedger, settings.imports)
-    except CatalogError as exc:
-        logger.error("no imports and no webhooks: %s", exc)
-        yield None
-        return
-    with contextlib.closing(ledger):
+    lacking = "imports and no webhooks"
+    async with open_ledger(LocalLedger, settings.imports, without=lacking) as ledger:
+        if ledger is None:
+            yield None
+            return
         worker = Worker(ledger, functools.partial(feed_in, settings.imports), services)
         desk = Desk(ledger, settings.imports, worker)
         await asyncio.to_thread(desk.sweep)
-        task = asyncio.create_task(worker.run(), name="imports")
-        try:
+        async with at_work(worker, "imports"):
             yield desk
-        finally:
-            await stop(task)
 
 
 def require_desk(desk: Desk | None) -> Desk:

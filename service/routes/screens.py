@@ -33,8 +33,8 @@ from service.routes.answers import Document, answer
 from service.routes.bodies import NDJSON, is_form, parse_json, read_form, read_json
 from service.routes.parameters import services_of
 from service.screening.desk import Desk, Room
-from service.screening.ledger import Screen, summary_of
 from service.screening.running import check, pairs_of, prepare
+from service.screening.screen import Screen, summary_of
 from service.screening.tally import Tally, found
 
 router = APIRouter(prefix="/v1", tags=["screens"])

@@ -2,24 +2,19 @@
 
 import asyncio
 import contextlib
-import logging
-import secrets
 from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime
 
 from api_schemas.screens import ScreenRequest
-from service.catalog.store import CatalogError
 from service.errors import InvalidRequest, Overloaded, StoreUnavailable
-from service.screening.ledger import Screen, ScreenLedger
+from service.jobs.desks import at_work, new_id, open_ledger
+from service.screening.ledger import ScreenLedger
 from service.screening.notifying import Notifier, open_notifier
 from service.screening.records import Document
 from service.screening.refusals import NotifyNotAllowed, ScreenNotFound
+from service.screening.screen import Screen
 from service.screening.worker import Worker
 from service.services import Services
 from service.settings import Settings
-from service.stopping import stop
-
-logger = logging.getLogger(__name__)
 
 TOGETHER = 2
 """Screens whose callers wait that compare at the same time."""
@@ -55,8 +50,7 @@ class Desk:
                 f"{MAX_OPEN} screens have not ended; cancel one that watches, or wait",
                 retry_after_s=60,
             )
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-        id = f"{stamp}-{secrets.token_hex(4)}"
+        id = new_id()
         await asyncio.to_thread(self._ledger.add, id, request)
         self._worker.wake()
         return await self.screen(id)
@@ -78,12 +72,12 @@ class Desk:
 
     async def findings(self, id: str, skip: int, limit: int) -> list[Document]:
         """Some of a screen's findings, the surest first."""
-        return await asyncio.to_thread(self._ledger.findings, id, skip, limit)
+        return await asyncio.to_thread(self._ledger.findings.page, id, skip, limit)
 
     async def counts(self, id: str) -> tuple[int, int]:
         """How many findings a screen has, and how many notifications of it wait."""
-        kept = await asyncio.to_thread(self._ledger.kept, id)
-        return kept, await asyncio.to_thread(self._ledger.waiting, id)
+        kept = await asyncio.to_thread(self._ledger.findings.kept, id)
+        return kept, await asyncio.to_thread(self._ledger.outbox.waiting, id)
 
     async def cancel(self, id: str) -> Screen:
         """Give a screen up, unless it has ended; its findings stay.
@@ -140,17 +134,12 @@ class Room:
 @contextlib.asynccontextmanager
 async def open_screening(settings: Settings, services: Services) -> AsyncIterator[Room]:
     """A desk at work; where its folder cannot be had, none, which stops nothing else."""
-    try:
-        ledger = await asyncio.to_thread(ScreenLedger, settings.screens)
-    except CatalogError as exc:
-        logger.error("no screens in the background: %s", exc)
-        yield Room(None)
-        return
-    with contextlib.closing(ledger):
+    lacking = "screens in the background"
+    async with open_ledger(ScreenLedger, settings.screens, without=lacking) as ledger:
+        if ledger is None:
+            yield Room(None)
+            return
         async with open_notifier(settings) as notifier:
             worker = Worker(ledger, services, notifier)
-            task = asyncio.create_task(worker.run(), name="screens")
-            try:
+            async with at_work(worker, "screens"):
                 yield Room(Desk(ledger, worker, notifier))
-            finally:
-                await stop(task)

@@ -1,27 +1,28 @@
 """What survives the process: screens, their findings, and notifications that wait.
 
 A screen's step is one transaction: its findings, how far it is, and what fell out of the best of
-each design. Which findings are new is told by the ledger alone: one that was not told before, or
-whose pictures have changed since.
+each design. Three tables in one file; findings and notifications have modules of their own.
 """
 
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, Final
 
 from api_schemas.screens import ScreenRequest, ScreenState
 from service.jobs.ledger_file import LedgerFile
-from service.screening.records import Document, Finding, Step
+from service.screening import findings, outbox
+from service.screening.findings import Findings
+from service.screening.outbox import Outbox
+from service.screening.records import Step
+from service.screening.screen import Basis, Screen
 from service.timestamps import now
 
 DATABASE: Final = "screens.db"
 MAX_ENDED = 200
 """Screens remembered after their end."""
-TOGETHER = 100
-"""Findings in one notification."""
 OPEN: Final = "('waiting', 'running', 'watching')"
 
 _SCHEMA = """
@@ -42,94 +43,11 @@ CREATE TABLE IF NOT EXISTS screens (
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL
 );
-CREATE TABLE IF NOT EXISTS findings (
-    screen TEXT NOT NULL,
-    design TEXT NOT NULL,
-    suspect TEXT NOT NULL,
-    pictures TEXT NOT NULL,
-    probability REAL NOT NULL,
-    told INTEGER NOT NULL DEFAULT 0,
-    document TEXT NOT NULL,
-    PRIMARY KEY (screen, design, suspect)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS ranked ON findings (screen, probability DESC, design, suspect);
-CREATE TABLE IF NOT EXISTS notifications (
-    number INTEGER PRIMARY KEY,
-    screen TEXT NOT NULL,
-    key TEXT NOT NULL,
-    body BLOB NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    due REAL NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS due ON notifications (due);
 """
 _SCREEN = (
     "id, state, request, basis, after, since, garments, pairs, found, progress, detail, "
     "created_at, updated_at"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What a screen was begun with; under another model it begins anew.
-
-    Attributes:
-        designs: how many there were.
-        threshold: as `api_schemas.screens.ScreenThreshold`.
-        model: as `api_schemas.attributes.ModelIdentity`.
-    """
-
-    designs: int
-    threshold: Document
-    model: Document
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the model."""
-        return str(self.model["fingerprint"])
-
-    @property
-    def rate(self) -> float:
-        """Of false accusations, which the first pass settles for all."""
-        return float(self.threshold["max_false_accusation_rate"])
-
-
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """One screen.
-
-    Attributes:
-        basis: None until it has begun.
-        after: id of the last garment compared in this pass.
-        since: when the pass before this one began; empty in the first.
-        garments, pairs, found: so far, of all passes.
-        created_at, updated_at: ISO 8601 UTC.
-    """
-
-    id: str
-    state: ScreenState
-    request: ScreenRequest
-    basis: Basis | None
-    after: str
-    since: str
-    garments: int
-    pairs: int
-    found: int
-    progress: float
-    detail: str | None
-    created_at: str
-    updated_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """Findings to be sent."""
-
-    number: int
-    screen: str
-    key: str
-    body: bytes
-    attempts: int
 
 
 class ScreenLedger:
@@ -138,14 +56,21 @@ class ScreenLedger:
     Args:
         folder: holds the file.
 
+    Attributes:
+        findings: that are kept.
+        outbox: notifications that wait.
+
     Raises:
         StoreLocked, StoreError: see `LedgerFile`.
     """
 
     def __init__(self, folder: Path) -> None:
+        schema = _SCHEMA + findings.SCHEMA + outbox.SCHEMA
         self._file = LedgerFile(
-            folder / DATABASE, _SCHEMA, what="screens", setting="LAPEL_SCREENS_FOLDER"
+            folder / DATABASE, schema, what="screens", setting="LAPEL_SCREENS_FOLDER"
         )
+        self.findings = Findings(self._file)
+        self.outbox = Outbox(self._file)
 
     def add(self, id: str, request: ScreenRequest) -> None:
         """A new screen, waiting."""
@@ -203,8 +128,7 @@ class ScreenLedger:
                 "pairs = 0, found = 0, progress = 0 WHERE id = ?",
                 (text, now(), id),
             )
-            told = "" if forget else "AND told = 0"
-            database.execute(f"DELETE FROM findings WHERE screen = ? {told}", (id,))
+            self.findings.forget(database, id, told=forget)
 
     def resume(self, id: str) -> None:
         """A screen that was watching has to compare again."""
@@ -233,9 +157,7 @@ class ScreenLedger:
             )
             if not done.rowcount:
                 return False
-            database.executemany(_ADD_FINDING, [_row(id, finding) for finding in step.findings])
-            designs = sorted({finding.design for finding in step.findings})
-            database.executemany(_TRIM, [(id, design, id, design, limit) for design in designs])
+            self.findings.add(database, id, step.findings, limit)
         return True
 
     def complete(self, id: str, state: ScreenState) -> None:
@@ -247,7 +169,7 @@ class ScreenLedger:
                 (state, now(), id),
             )
             if done.rowcount:
-                self._put_down(database, id)
+                self._have_told(database, id)
             self._forget_old(database)
 
     def hold(self, id: str, detail: str) -> None:
@@ -267,53 +189,8 @@ class ScreenLedger:
                 (state, detail, now(), id),
             )
             if state == "cancelled":
-                database.execute("DELETE FROM notifications WHERE screen = ?", (id,))
+                self.outbox.drop(database, id)
             self._forget_old(database)
-
-    def findings(self, id: str, skip: int, limit: int) -> list[Document]:
-        """Some of a screen's findings, the surest first."""
-        rows = self._file.read(
-            "SELECT document FROM findings WHERE screen = ? "
-            "ORDER BY probability DESC, design, suspect LIMIT ? OFFSET ?",
-            *(id, limit, skip),
-        )
-        return [json.loads(document) for (document,) in rows]
-
-    def kept(self, id: str) -> int:
-        """How many findings a screen has."""
-        return int(self._file.read("SELECT count(*) FROM findings WHERE screen = ?", id)[0][0])
-
-    def waiting(self, id: str) -> int:
-        """How many notifications of a screen wait."""
-        rows = self._file.read("SELECT count(*) FROM notifications WHERE screen = ?", id)
-        return int(rows[0][0])
-
-    def next_notification(self, at: float) -> Notification | None:
-        """The oldest that is due at this time, seconds of the epoch."""
-        rows = self._file.read(
-            "SELECT number, screen, key, body, attempts FROM notifications WHERE due <= ? "
-            "ORDER BY number LIMIT 1",
-            at,
-        )
-        return Notification(*rows[0]) if rows else None
-
-    def next_due(self) -> float | None:
-        """When the next one is due; None where none waits."""
-        due: float | None = self._file.read("SELECT min(due) FROM notifications")[0][0]
-        return due
-
-    def sent(self, number: int) -> None:
-        """A notification has arrived, or is given up."""
-        with self._file.writing() as database:
-            database.execute("DELETE FROM notifications WHERE number = ?", (number,))
-
-    def put_off(self, number: int, due: float) -> None:
-        """A notification did not arrive: try again then."""
-        with self._file.writing() as database:
-            database.execute(
-                "UPDATE notifications SET attempts = attempts + 1, due = ? WHERE number = ?",
-                (due, number),
-            )
 
     def note(self, id: str, detail: str) -> None:
         """Say of a screen what its owner should know, whatever its state."""
@@ -324,35 +201,13 @@ class ScreenLedger:
         """Let go of the folder."""
         self._file.close()
 
-    def _put_down(self, database: sqlite3.Connection, id: str) -> None:
+    def _have_told(self, database: sqlite3.Connection, id: str) -> None:
+        """Put down what is new, if anyone is to be told."""
         row = database.execute(f"SELECT {_SCREEN} FROM screens WHERE id = ?", (id,)).fetchone()
         screen = _screen(row)
-        fresh = database.execute(
-            "SELECT document FROM findings WHERE screen = ? AND told = 0 "
-            "ORDER BY probability DESC, design, suspect",
-            (id,),
-        ).fetchall()
-        database.execute("UPDATE findings SET told = 1 WHERE screen = ?", (id,))
-        if screen.request.notify is None:
-            return
-        (kept,) = database.execute(
-            "SELECT count(*) FROM findings WHERE screen = ?", (id,)
-        ).fetchone()
-        for start in range(0, len(fresh), TOGETHER):
-            document = {
-                "event": "screen.findings",
-                "screen": id,
-                "findings": [json.loads(text) for (text,) in fresh[start : start + TOGETHER]],
-                "summary": summary_of(screen, int(kept)),
-            }
-            (number,) = database.execute(
-                "SELECT coalesce(max(number), 0) + 1 FROM notifications"
-            ).fetchone()
-            key = f"{id}-{screen.updated_at}-{start // TOGETHER}"
-            database.execute(
-                "INSERT INTO notifications (number, screen, key, body) VALUES (?, ?, ?, ?)",
-                (number, id, key, json.dumps(document).encode()),
-            )
+        fresh, kept = self.findings.tell(database, id)
+        if screen.request.notify is not None:
+            self.outbox.put_down(database, screen, fresh, kept)
 
     def _forget_old(self, database: sqlite3.Connection) -> None:
         old = (
@@ -361,69 +216,6 @@ class ScreenLedger:
         )
         database.execute(f"DELETE FROM findings WHERE screen IN ({old})")
         database.execute(f"DELETE FROM screens WHERE id IN ({old})")
-
-
-_ADD_FINDING = """
-INSERT INTO findings (screen, design, suspect, pictures, probability, document)
-VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (screen, design, suspect) DO UPDATE SET
-    told = told AND pictures = excluded.pictures, pictures = excluded.pictures,
-    probability = excluded.probability, document = excluded.document
-"""
-_TRIM = """
-DELETE FROM findings WHERE screen = ? AND design = ? AND suspect IN (
-    SELECT suspect FROM findings WHERE screen = ? AND design = ?
-    ORDER BY probability DESC, suspect LIMIT -1 OFFSET ?
-)
-"""
-
-
-def summary_of(screen: Screen, kept: int) -> Document | None:
-    """As `api_schemas.screens.ScreenSummary`; None before it has begun."""
-    basis = screen.basis
-    if basis is None:
-        return None
-    return summary(
-        basis.threshold,
-        basis.model,
-        designs=basis.designs,
-        suspects=screen.garments,
-        pairs=screen.pairs,
-        findings=kept,
-        found=screen.found,
-    )
-
-
-def summary(
-    threshold: Document,
-    model: Document,
-    *,
-    designs: int,
-    suspects: int,
-    pairs: int,
-    findings: int,
-    found: int,
-) -> Document:
-    """As `api_schemas.screens.ScreenSummary`."""
-    return {
-        "designs": designs,
-        "suspects": suspects,
-        "pairs": pairs,
-        "threshold": threshold,
-        "expected_false_findings": threshold["max_false_accusation_rate"] * pairs,
-        "findings": findings,
-        "not_kept": max(0, found - findings),
-        "model": model,
-    }
-
-
-def _row(id: str, finding: Finding) -> tuple[object, ...]:
-    document = finding.document
-    pictures = [document[side]["image_sha256"] for side in ("design", "suspect")]
-    return (
-        *(id, finding.design, finding.suspect, json.dumps(pictures)),
-        *(finding.probability, json.dumps(document)),
-    )
 
 
 def _screen(row: Sequence[Any]) -> Screen:

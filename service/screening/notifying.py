@@ -20,7 +20,8 @@ from service.errors import ImageUrlNotAllowed, ServiceError
 from service.fetch.addresses import Resolver, SystemResolver
 from service.fetch.connecting import CheckedBackend
 from service.fetch.targets import HostRule, Rules
-from service.screening.ledger import Notification, ScreenLedger
+from service.screening.ledger import ScreenLedger
+from service.screening.outbox import Notification
 from service.screening.refusals import NotifyNotAllowed
 from service.settings import Settings
 
@@ -149,25 +150,25 @@ class Sending:
         """Send one; seconds until there may be another, None where none waits."""
         if self._notifier is None:
             return None
-        found = await asyncio.to_thread(self._ledger.next_notification, time.time())
+        found = await asyncio.to_thread(self._ledger.outbox.next, time.time())
         if found is not None:
             await self._send(found, self._notifier)
             return 0.0
-        due = await asyncio.to_thread(self._ledger.next_due)
+        due = await asyncio.to_thread(self._ledger.outbox.next_due)
         return None if due is None else max(0.05, due - time.time())
 
     async def _send(self, found: Notification, notifier: Notifier) -> None:
         screen = await asyncio.to_thread(self._ledger.screen, found.screen)
         notify = screen.request.notify if screen is not None else None
         if notify is None:
-            await asyncio.to_thread(self._ledger.sent, found.number)
+            await asyncio.to_thread(self._ledger.outbox.sent, found.number)
             return
         try:
             await notifier.send(notify.url, found.body, found.key)
         except SendError as exc:
             await self._failed(found, exc)
         else:
-            await asyncio.to_thread(self._ledger.sent, found.number)
+            await asyncio.to_thread(self._ledger.outbox.sent, found.number)
 
     async def _failed(self, found: Notification, exc: SendError) -> None:
         attempts = found.attempts + 1
@@ -175,10 +176,10 @@ class Sending:
             text = f"notification {found.key} was given up after {attempts} attempts: {exc}"
             logger.warning("screen %s: %s", found.screen, text)
             await asyncio.to_thread(self._ledger.note, found.screen, text)
-            await asyncio.to_thread(self._ledger.sent, found.number)
+            await asyncio.to_thread(self._ledger.outbox.sent, found.number)
             return
         due = time.time() + FIRST_PAUSE_S * 2**found.attempts
-        await asyncio.to_thread(self._ledger.put_off, found.number, due)
+        await asyncio.to_thread(self._ledger.outbox.put_off, found.number, due)
 
 
 @contextlib.asynccontextmanager

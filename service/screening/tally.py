@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-from service.screening.ledger import summary
 from service.screening.records import Document, Finding, Ranking, Step
 from service.screening.running import Screening
+from service.screening.screen import summary
 
 
 @dataclass(slots=True)

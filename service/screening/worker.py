@@ -13,9 +13,10 @@ from typing import Final
 from api_schemas.screens import ScreenState
 from service.errors import as_service_error
 from service.jobs.work_loop import WorkLoop
-from service.screening.ledger import Basis, Screen, ScreenLedger
+from service.screening.ledger import ScreenLedger
 from service.screening.notifying import Notifier, Sending
 from service.screening.running import Screening, prepare
+from service.screening.screen import Basis, Screen
 from service.services import Services
 from service.timestamps import stamp
 

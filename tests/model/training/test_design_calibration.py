@@ -4,7 +4,9 @@ import pytest
 pytest.importorskip("torch")
 
 from model.copies import directional_probabilities
-from model.training.design_calibration import FALSE_ACCUSATIONS, CopiedSplit, fit_design_space
+from model.training.copied_photographs import CopiedSplit
+from model.training.copy_verification import FALSE_ACCUSATIONS
+from model.training.design_calibration import fit_design_space
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from model.labels import LabelTable, read_labels  # noqa: E402
 from model.pixels import decode_file  # noqa: E402
 from model.similarity import read_values  # noqa: E402
 from model.training import cli  # noqa: E402
+from model.training.about import About  # noqa: E402
 from model.training.cli import run_export, run_train_design  # noqa: E402
 from model.training.config import TrainConfig  # noqa: E402
 from model.training.design_training import (  # noqa: E402
@@ -29,7 +30,7 @@ from model.training.design_training import (  # noqa: E402
     trunk_fingerprint,
     with_design_space,
 )
-from model.training.export import About, export  # noqa: E402
+from model.training.export import export  # noqa: E402
 from model.training.runs import load_run  # noqa: E402
 from model.training.train import train  # noqa: E402
 

@@ -19,11 +19,14 @@ from model.encoder import Encoder  # noqa: E402
 from model.evaluate import embed_table, evaluate  # noqa: E402
 from model.labels import LabelTable, read_labels  # noqa: E402
 from model.pixels import decode  # noqa: E402
+from model.training.about import About  # noqa: E402
 from model.training.asen import Asen, NetworkConfig  # noqa: E402
 from model.training.averaging import WeightAverage  # noqa: E402
 from model.training.config import TrainConfig  # noqa: E402
-from model.training.export import About, ExportError, Serving, check_parity, export  # noqa: E402
+from model.training.export import export  # noqa: E402
+from model.training.model_file import ExportError, check_parity  # noqa: E402
 from model.training.runs import Run, load_run  # noqa: E402
+from model.training.serving import Serving  # noqa: E402
 from model.training.train import train  # noqa: E402
 from model.training.validation import embed_packed  # noqa: E402
 

@@ -12,6 +12,7 @@ from rich.console import Console
 torch = pytest.importorskip("torch")
 
 from model.labels import LabelTable, read_labels  # noqa: E402
+from model.training import batches  # noqa: E402
 from model.training import train as loop  # noqa: E402
 from model.training.asen import Embeddings  # noqa: E402
 from model.training.config import TrainConfig  # noqa: E402
@@ -140,14 +141,14 @@ def green_corners(monkeypatch: pytest.MonkeyPatch) -> list[list[bool]]:
     """Of every batch of photographs, which reach augmentation on the one ground there is, green."""
     seen: list[list[bool]] = []
     green = np.broadcast_to(np.array((0, 255, 0), np.uint8), (1, 48, 48, 3))
-    augment = loop.augment
+    augment = batches.augment
 
     def watched(images: torch.Tensor, *rest: object) -> torch.Tensor:
         seen.append([corner.tolist() == [0, 1, 0] for corner in images[:, :, 0, 0]])
         return augment(images, *rest)
 
     monkeypatch.setattr(Grounds, "of", lambda photographs, seed: Grounds(green, green))
-    monkeypatch.setattr(loop, "augment", watched)
+    monkeypatch.setattr(batches, "augment", watched)
     return seen
 
 

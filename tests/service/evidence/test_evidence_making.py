@@ -10,12 +10,13 @@ import rfc8785
 from PIL import Image
 
 from api_schemas.evidence import EvidenceDocument
+from model import pixels
 from model.evidence.examining import default_policy, examine
 from service.evidence.attention import attention_maps
 from service.evidence.canonical import canonical
 from service.evidence.errors import EvidenceUnavailable
 from service.evidence.making import Maker, attention_of
-from service.evidence.overlays import upright_size, whole
+from service.evidence.overlays import whole
 from tests.service.evidence.evidence_records import START
 
 
@@ -122,7 +123,7 @@ def test_a_picture_is_shown_upright_and_whole(orientation, size):
     file, exif = io.BytesIO(), Image.Exif()
     exif[0x0112] = orientation
     image.save(file, "JPEG", exif=exif, quality=95)
-    assert upright_size(file.getvalue()) == size
+    assert pixels.upright_size(file.getvalue()) == size
     shown = whole(file.getvalue(), size)
     assert shown.width * size[1] == pytest.approx(shown.height * size[0], rel=0.01)
     # Turned by 90 degrees clockwise, the top becomes the right side.

@@ -44,6 +44,14 @@ def test_a_condition_leaves_suspects_out(store: str):
     assert "same-1" not in done.output
 
 
+def test_a_side_without_garments_is_no_screen_without_findings(store: str):
+    for options in (["--designs", "oursw"], ["--where", "price<0"]):
+        done = CliRunner().invoke(app, ["screen", *OPTIONS, "--store", store, *options])
+        assert done.exit_code == 1
+        assert "nothing was compared" in done.output
+        assert "findings" not in done.output
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

@@ -6,8 +6,9 @@ import pytest
 from api_schemas.screens import ScreenRequest
 from service.catalog.store import StoreLocked
 from service.screening import ledger as ledgers
-from service.screening.ledger import Basis, ScreenLedger
+from service.screening.ledger import ScreenLedger
 from service.screening.records import Finding, Step
+from service.screening.screen import Basis
 
 REQUEST = ScreenRequest.model_validate(
     {
@@ -60,7 +61,7 @@ def test_how_far_a_screen_is_survives(tmp_path: Path):
     assert screen is not None
     assert (screen.id, screen.request, screen.basis) == ("a", REQUEST, BASIS)
     assert (screen.after, screen.garments, screen.pairs, screen.found) == ("m", 10, 20, 4)
-    assert names(ledger.findings("a", 0, 10)) == [("x", "1")]
+    assert names(ledger.findings.page("a", 0, 10)) == [("x", "1")]
     ledger.close()
 
 
@@ -68,25 +69,25 @@ def test_the_best_of_each_design_are_kept_and_listed_by_rank(ledger: ScreenLedge
     begun(ledger)
     ledger.advance("a", step(finding("x", "1", 0.5), finding("y", "1", 0.6)), 2)
     ledger.advance("a", step(finding("x", "2", 0.9), finding("x", "3", 0.7)), 2)
-    assert names(ledger.findings("a", 0, 10)) == [("x", "2"), ("x", "3"), ("y", "1")]
-    assert names(ledger.findings("a", 1, 1)) == [("x", "3")]
-    assert ledger.kept("a") == 3
+    assert names(ledger.findings.page("a", 0, 10)) == [("x", "2"), ("x", "3"), ("y", "1")]
+    assert names(ledger.findings.page("a", 1, 1)) == [("x", "3")]
+    assert ledger.findings.kept("a") == 3
 
 
 def test_what_was_told_is_told_again_only_when_a_picture_has_changed(ledger: ScreenLedger):
     begun(ledger)
     ledger.advance("a", step(finding("x", "1", 0.5), finding("x", "2", 0.6)), 5)
     ledger.complete("a", "watching")
-    first = ledger.next_notification(0.0)
+    first = ledger.outbox.next(0.0)
     assert first is not None
     assert first.body.count(b'"probability"') == 2
-    ledger.sent(first.number)
+    ledger.outbox.sent(first.number)
     ledger.resume("a")
     assert ledger.next() is not None
     again = (finding("x", "1", 0.5), finding("x", "2", 0.6, "new"), finding("x", "3", 0.4))
     ledger.advance("a", step(*again), 5)
     ledger.complete("a", "watching")
-    second = ledger.next_notification(0.0)
+    second = ledger.outbox.next(0.0)
     assert second is not None
     assert second.key != first.key
     assert second.body.count(b'"probability"') == 2
@@ -111,7 +112,7 @@ def test_a_cancelled_screen_takes_no_more_steps_and_sends_nothing(ledger: Screen
     ledger.complete("a", "watching")
     ledger.finish("a", "cancelled")
     assert not ledger.advance("a", step(), 5)
-    assert ledger.next_notification(0.0) is None
+    assert ledger.outbox.next(0.0) is None
     assert ledger.watching() == []
     screen = ledger.screen("a")
     assert screen is not None
@@ -127,19 +128,19 @@ def test_another_model_begins_anew_and_tells_again(ledger: ScreenLedger):
     ledger.begin("a", Basis(2, BASIS.threshold, {"fingerprint": "bbbb"}), forget=True)
     screen = ledger.screen("a")
     assert screen is not None
-    assert (screen.pairs, screen.found, screen.after, ledger.kept("a")) == (0, 0, "", 0)
+    assert (screen.pairs, screen.found, screen.after, ledger.findings.kept("a")) == (0, 0, "", 0)
 
 
 def test_a_notification_waits_until_it_is_due(ledger: ScreenLedger):
     begun(ledger)
     ledger.advance("a", step(finding("x", "1", 0.5)), 5)
     ledger.complete("a", "watching")
-    found = ledger.next_notification(100.0)
+    found = ledger.outbox.next(100.0)
     assert found is not None
-    ledger.put_off(found.number, 200.0)
-    assert ledger.next_notification(199.0) is None
-    assert ledger.next_due() == 200.0
-    late = ledger.next_notification(200.0)
+    ledger.outbox.put_off(found.number, 200.0)
+    assert ledger.outbox.next(199.0) is None
+    assert ledger.outbox.next_due() == 200.0
+    late = ledger.outbox.next(200.0)
     assert late is not None
     assert (late.key, late.attempts) == (found.key, 1)
 
@@ -153,7 +154,7 @@ def test_old_ended_screens_are_forgotten_with_their_findings(
         ledger.advance(id, step(finding("x", "1", 0.5)), 5)
         ledger.complete(id, "done")
     assert [screen.id for screen in ledger.screens(5)] == ["b"]
-    assert (ledger.kept("a"), ledger.kept("b")) == (0, 1)
+    assert (ledger.findings.kept("a"), ledger.findings.kept("b")) == (0, 1)
 
 
 def test_a_folder_of_screens_has_one_owner(ledger: ScreenLedger, tmp_path: Path):

@@ -16,10 +16,11 @@ from model.encoder import Encoder  # noqa: E402
 from model.evaluate import embed_table, evaluate  # noqa: E402
 from model.labels import LabelTable, read_labels  # noqa: E402
 from model.pixels import decode_file  # noqa: E402
+from model.training.about import About  # noqa: E402
 from model.training.config import TrainConfig  # noqa: E402
 from model.training.designs.asenpp import AsenPlusPlus  # noqa: E402
 from model.training.designs.registry import DESIGNS  # noqa: E402
-from model.training.export import About, export  # noqa: E402
+from model.training.export import export  # noqa: E402
 from model.training.losses import LossWeights  # noqa: E402
 from model.training.runs import Run, load_run  # noqa: E402
 from model.training.train import train  # noqa: E402

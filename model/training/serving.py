@@ -1,0 +1,88 @@
+"""What the exported file computes: the network, its spaces centred and gathered around values."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from api_schemas.card import AttributeCard
+from model.training.design_space import DesignHead, Taps
+
+OUTPUTS: Final = ("vectors", "norms", "attention", "visible", "global")
+VALUE_PULL: Final = 1.0
+"""Length of the step from a vector towards its values' prototypes."""
+
+
+class Serving(nn.Module):
+    """What the file computes: the network, its spaces centred and gathered around values.
+
+    Trained vectors of one attribute share a common part, which squeezes all cosines towards 1,
+    more in one attribute than in another; weights between attributes then mean little. The
+    centre is subtracted before unit length is restored. Then each vector is drawn towards the
+    prototypes of its values, as much to each as it is probable, so that what is surely a polo
+    collar lies nearer to other polo collars. Values are read from those vectors by the card's
+    prototypes, so the file holds no value head.
+
+    A design head adds the space ``design`` as the last row, as it is: no centre, no values.
+    """
+
+    centres: Tensor  # (A, D), or zero as long as they are not known
+    prototypes: Tensor  # (A, V, D), rows past an attribute's last value are zero
+    scales: Tensor  # (A, 1)
+    no_value: Tensor  # (A, V) bool, past an attribute's last value
+
+    def __init__(self, network: nn.Module, design_head: DesignHead | None = None) -> None:
+        super().__init__()
+        self.network: Any = network.eval()
+        self.design_head = None if design_head is None else design_head.eval()
+        self.taps = None if design_head is None else Taps(self.network.get_submodule("trunk"))
+        self.register_buffer("centres", torch.zeros(1, 1))
+        self.draws = False
+
+    def draw_towards(self, attributes: Sequence[AttributeCard]) -> None:
+        """From now on draw vectors towards these prototypes, probabilities as the card has them."""
+        most = max(len(attribute.values) for attribute in attributes)
+        places = [np.array(attribute.prototypes, np.float32) for attribute in attributes]
+        padded = [np.pad(rows, ((0, most - len(rows)), (0, 0))) for rows in places]
+        missing = [[v >= len(rows) for v in range(most)] for rows in places]
+        self.register_buffer("prototypes", torch.from_numpy(np.stack(padded)))
+        self.register_buffer("no_value", torch.tensor(missing))
+        self.register_buffer("scales", torch.tensor([[a.scale] for a in attributes]))
+        self.draws = True
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B, 3, S, S) normalised -> the tensors named in ``OUTPUTS``."""
+        if self.taps is None or self.design_head is None:
+            e, design = self.network(images), None
+        else:
+            grids = self.taps(images)
+            e, design = self.network.from_features(grids[-1]), self.design_head(grids)
+        vectors = self.centred(e.vectors)
+        if self.draws:
+            vectors = self.drawn(vectors)
+        visible = e.visible_logits.sigmoid()
+        if design is None:
+            return vectors, e.norms, e.attention, visible, e.global_vector
+        return (
+            torch.cat([vectors, design.vectors.unsqueeze(1)], dim=1),
+            torch.cat([e.norms, design.norms.unsqueeze(1)], dim=1),
+            torch.cat([e.attention, design.attention.unsqueeze(1)], dim=1),
+            torch.cat([visible, torch.ones_like(visible[:, :1])], dim=1),
+            e.global_vector,
+        )
+
+    def centred(self, vectors: Tensor) -> Tensor:
+        """(..., A, D) unit vectors -> unit vectors around the centres."""
+        return F.normalize(vectors - self.centres, dim=-1, eps=1e-6)
+
+    def drawn(self, vectors: Tensor) -> Tensor:
+        """(B, A, D) unit vectors -> unit vectors nearer to the prototypes of their values."""
+        by_attribute = vectors.transpose(0, 1)  # (A, B, D)
+        cosines = torch.matmul(by_attribute, self.prototypes.transpose(1, 2))  # (A, B, V)
+        logits = cosines * self.scales.unsqueeze(2)
+        probable = logits.masked_fill(self.no_value.unsqueeze(1), -1e4).softmax(dim=-1)
+        step = torch.matmul(probable, self.prototypes).transpose(0, 1)
+        return F.normalize(vectors + VALUE_PULL * step, dim=-1, eps=1e-6)
