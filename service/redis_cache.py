@@ -90,7 +90,9 @@ class RedisCache:
             return await self._server.together(commands)
         except FAILURES as exc:
             if time.monotonic() >= self._rests_until:
-                logger.warning("no cache in %s: %s", self._server.shown, exc or type(exc).__name__)
+                logger.warning(
+                    "no cache in %s: %s", self._server.shown, str(exc) or type(exc).__name__
+                )
             self._rests_until = time.monotonic() + REST_S
             return None
 

@@ -3,7 +3,7 @@
 # ruff: noqa: N818  -- named for what is the matter, like the API's errors
 import re
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 SCHEMES = (
     "redis",
@@ -63,12 +63,6 @@ def folder_or_url(place: str | Path) -> str | Path:
     return f"{match[1]}://{'/' if match[1] == 'unix' and '@' not in match[2] else ''}{match[2]}"
 
 
-def credentials(parts: SplitResult) -> dict[str, str]:
-    """User and password, where they are given."""
-    given = {"username": parts.username, "password": parts.password}
-    return {name: unquote(value) for name, value in given.items() if value}
-
-
 def hosts(parts: SplitResult, port: int) -> list[tuple[str, int]]:
     """Every host with its port, `port` where none is given.
 
@@ -94,3 +88,11 @@ def master_of(parts: SplitResult) -> tuple[str, int]:
     if not master or not (database or "0").isdecimal():
         raise InvalidUrl("Sentinel needs /MASTER or /MASTER/DATABASE behind the hosts")
     return master, int(database or 0)
+
+
+def of_one_host(parts: SplitResult, host: str, port: int) -> str:
+    """The URL of one of several hosts, with the user, password and options given for all."""
+    scheme = parts.scheme.partition("+")[0]
+    user, at, _ = parts.netloc.rpartition("@")
+    bare = host if host.startswith("[") or ":" not in host else f"[{host}]"
+    return urlunsplit((scheme, f"{user}{at}{bare}:{port}", "", parts.query, ""))

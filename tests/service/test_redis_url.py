@@ -2,15 +2,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from redis.asyncio import SSLConnection
 
 from service.redis_server import Server
 from service.redis_url import (
     InvalidUrl,
-    credentials,
     folder_or_url,
     hosts,
     is_redis,
     master_of,
+    of_one_host,
     without_password,
 )
 
@@ -43,13 +44,19 @@ def test_password_is_not_shown():
     assert without_password("redis://host/0") == "redis://host/0"
 
 
-def test_hosts_master_and_credentials_are_read():
+def test_hosts_and_master_are_read():
     parts = urlsplit("redis+sentinel://shop:p%2Fw@a:1,b/main/3")
     assert hosts(parts, 26379) == [("a", 1), ("b", 26379)]
     assert master_of(parts) == ("main", 3)
-    assert credentials(parts) == {"username": "shop", "password": "p/w"}
     assert master_of(urlsplit("redis+sentinel://a/main")) == ("main", 0)
-    assert credentials(urlsplit("redis+cluster://a")) == {}
+
+
+def test_every_host_is_reached_with_the_user_password_and_options_given_for_all():
+    parts = urlsplit("rediss+cluster://shop:p%2Fw@a:1,b?ssl_ca_certs=/ca.pem")
+    given = "rediss://shop:p%2Fw@{}?ssl_ca_certs=/ca.pem"
+    assert of_one_host(parts, "b", 6379) == given.format("b:6379")
+    assert of_one_host(parts, "fe80::1", 1) == given.format("[fe80::1]:1")
+    assert of_one_host(urlsplit("redis+sentinel://a/main"), "a", 1) == "redis://a:1"
 
 
 @pytest.mark.parametrize(
@@ -63,6 +70,8 @@ def test_hosts_master_and_credentials_are_read():
         "redis+sentinel://a:26379/shop/zero",
         "redis+cluster://a:b",
         "redis+cluster://",
+        "redis+cluster://a?no_such_option=1",
+        "redis+sentinel://a/shop?no_such_option=1",
     ],
 )
 async def test_url_that_cannot_be_read_is_refused(url):
@@ -70,10 +79,16 @@ async def test_url_that_cannot_be_read_is_refused(url):
         Server(url, timeout_s=1)
 
 
-async def test_secure_schemes_encrypt():
-    for url in ("rediss://a", "rediss+cluster://a", "rediss+sentinel://a/shop"):
-        server = Server(url, timeout_s=1)
-        pool = getattr(server._client, "connection_pool", None)
-        made = pool.connection_class if pool else server._client.connection_kwargs
-        assert "SSL" in str(made)
+async def test_secure_schemes_encrypt_every_way_with_the_options_given():
+    for url in ("rediss://a", "rediss+cluster://a,b", "rediss+sentinel://a/shop"):
+        server = Server(f"{url}?ssl_ca_certs=/ca.pem&ssl_check_hostname=no", timeout_s=1)
+        client = server._client
+        if server.is_cluster:
+            client = client._connect(("b", 6379))
+        pool = client.connection_pool
+        sentinels = getattr(pool, "sentinel_manager", None)
+        for one in (pool, *(s.connection_pool for s in (sentinels.sentinels if sentinels else ()))):
+            assert issubclass(one.connection_class, SSLConnection)
+            assert one.connection_kwargs["ssl_ca_certs"] == "/ca.pem"
+            assert one.connection_kwargs["ssl_check_hostname"] is False
         await server.close()

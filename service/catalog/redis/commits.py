@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from redis.exceptions import ClusterDownError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service.catalog.redis.keys import CHANNEL
@@ -39,6 +40,7 @@ class Commits:
         self._version = 0
         self._listening = False
         self._watch: asyncio.Task[None] | None = None
+        self._keys: Sequence[str] = ()
 
     @property
     def version(self) -> int:
@@ -52,12 +54,16 @@ class Commits:
         """Whether Redis did not answer the last time it was asked."""
         return not self._listening
 
-    async def start(self) -> None:
+    async def start(self, keys: Sequence[str]) -> None:
         """Listen.
+
+        Args:
+            keys: in a Cluster, whoever holds one of them must be there.
 
         Raises:
             FAILURES: Redis is not there.
         """
+        self._keys = keys
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._watch = asyncio.create_task(self._listen_on(started), name="redis-commits")
         await started
@@ -85,29 +91,49 @@ class Commits:
         try:
             yield
         except FAILURES as exc:
-            if isinstance(exc, RedisConnectionError | ConnectionError):
-                self._listening = False
-            raise StoreError(f"{self._server.shown}: {exc or type(exc).__name__}") from exc
+            if isinstance(exc, RedisConnectionError | ClusterDownError | ConnectionError):
+                self._broken(exc)
+            raise StoreError(f"{self._server.shown}: {str(exc) or type(exc).__name__}") from exc
 
     async def _listen_on(self, started: "asyncio.Future[None]") -> None:
         while True:
             try:
                 async with self._server.subscribed(CHANNEL) as subscription:
+                    await self._check()
                     self._version += 1
                     self._listening = True
                     if started.done():
                         logger.warning("%s is back", self._server.shown)
                     else:
                         started.set_result(None)
-                    await self._follow(subscription)
+                    await self._follow_and_check(subscription)
             except Exception as exc:  # whatever it is, a watch that ends would never end the outage
                 if not started.done():
                     started.set_exception(exc)
                     return
-                if self._listening:
-                    logger.warning("%s is away: %s", self._server.shown, exc)
+                self._broken(exc)
             self._listening = False
             await asyncio.sleep(RETRY_S)
+
+    async def _follow_and_check(self, subscription: Any) -> None:
+        checking = asyncio.create_task(self._check_on(), name="redis-nodes")
+        try:
+            await self._follow(subscription)
+        finally:
+            await stop(checking)
+
+    async def _check_on(self) -> None:
+        """See `Server.check`."""
+        while self._listening:
+            await asyncio.sleep(QUIET_S)
+            try:
+                await self._check()
+            except Exception as exc:  # see `_listen_on`
+                self._broken(exc)
+
+    async def _check(self) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            await self._server.check(self._keys)
 
     async def _follow(self, subscription: Any) -> None:
         """Count until the connection breaks or somebody says that another one broke."""
@@ -123,3 +149,8 @@ class Commits:
             elif message["type"] == "message" and message["data"] != self.name.encode():
                 self._version += 1
             asked = message is None
+
+    def _broken(self, exc: Exception) -> None:
+        if self._listening:
+            logger.warning("%s is away: %s", self._server.shown, str(exc) or "no sign of life")
+        self._listening = False

@@ -1,6 +1,7 @@
 """What a store must look like before it is used: the version of its layout, and its parts."""
 
 from service.catalog.redis.keys import SCHEMA, Layout
+from service.catalog.redis.rights import check_rights
 from service.catalog.store import StoreError, UnknownSchema
 from service.redis_server import Server
 
@@ -13,11 +14,12 @@ async def prepared(server: Server, partitions: int) -> Layout:
 
     Raises:
         UnknownSchema: another version of the program wrote it.
-        StoreError: Redis has no vector sets.
+        StoreError: Redis has no vector sets, or the user lacks a right.
     """
     known = await server.run("COMMAND", "INFO", "VSIM")
     if not known or None in known:
         raise StoreError(f"{server.shown} has no vector sets, which come with Redis 8")
+    await check_rights(server)
     _, _, (version, parts) = await server.together(
         [
             ("HSETNX", SCHEMA, "version", SCHEMA_VERSION),

@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 from service.catalog.models import Meeting, Peer, Roles
 from service.catalog.redis import scripts
 from service.catalog.redis.commits import Commits
-from service.catalog.redis.keys import Layout, encoded
+from service.catalog.redis.keys import MODEL, SCHEMA, Layout, encoded
 from service.catalog.redis.roles import SharedRoles
 from service.catalog.redis.schema import prepared
 from service.catalog.store import StoreClosed, StoreError
@@ -60,7 +60,9 @@ class OpenRedis:
         try:
             with commits.guarded():
                 layout = await prepared(server, partitions)
-                await commits.start()
+                await commits.start(
+                    [*(f"{part.base}:turn" for part in layout.parts), MODEL, SCHEMA]
+                )
                 store = cls(server, layout, commits, store_images)
                 store.kept = (await store._roles.read()).kept
         except BaseException:

@@ -1,6 +1,5 @@
 """Commits: one script writes all of a put's garments, or the put changes nothing."""
 
-import asyncio
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -123,9 +122,8 @@ class Writing:
     async def _commit(self, commands: Sequence[Command]) -> Sequence[Any]:
         try:
             with self._commits.guarded():
-                if self._server.is_cluster or len(commands) == 1:
-                    runs = (self._server.run(*command) for command in commands)
-                    return await asyncio.gather(*runs)
+                if len(commands) == 1:
+                    return [await self._server.run(*commands[0])]
                 answers: Sequence[Any] = await self._server.together(commands, atomic=True)
                 return answers
         except BaseException:

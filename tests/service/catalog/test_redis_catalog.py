@@ -3,34 +3,18 @@
 import asyncio
 import dataclasses
 import itertools
-import socket
 
 import numpy as np
 import pytest
 import redis
 from catalog_samples import found, garment, like, opened_redis, with_further
-from redis_process import RedisProcess
+from redis_waiting import until, until_it_answers
 
-from service.catalog.redis import commits, indexing, search
+from service.catalog.redis import commits, indexing
 from service.catalog.redis.keys import Layout
 from service.catalog.store import StoreError, UnknownSchema
 from service.catalog.where import parse_where
 from service.redis_url import InvalidUrl
-
-
-async def until(holds):
-    async with asyncio.timeout(30):
-        while not holds():  # noqa: ASYNC110  -- told by nobody
-            await asyncio.sleep(0.01)
-
-
-async def until_it_answers(catalog):
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                return await catalog.catalogs()
-            except StoreError:
-                await asyncio.sleep(0.05)
 
 
 async def test_commit_of_another_process_is_seen_at_once_and_raises_the_version(redis_process):
@@ -205,13 +189,6 @@ async def test_user_of_the_access_list_opens_the_store(own_redis):
         assert await found(catalog, garment("x")) == ["x"]
 
 
-@pytest.fixture
-def few(monkeypatch):
-    """Parts of more than forty garments are searched through their vector sets."""
-    monkeypatch.setattr(search, "FEW", 40)
-    monkeypatch.setattr(indexing, "FEW", 40)
-
-
 def calls(client: redis.Redis, command: str) -> int:
     figures = client.info("commandstats").get(f"cmdstat_{command}")
     return figures["calls"] if figures else 0
@@ -319,66 +296,6 @@ async def test_garments_that_an_interrupted_process_left_pending_are_found_and_i
         await catalog.put("shop", [garment("one more")])
     with redis_process.client() as client:
         assert client.execute_command("VCARD", "{lapel:0}:near:aaaa:shop:all") == 61
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-async def test_cluster_spreads_the_parts_and_answers_the_same(tmp_path, few):
-    port = free_port()
-    # The nodes' own port is otherwise 10,000 higher, which may be none.
-    bus = ("--cluster-port", str(free_port()))
-    process = RedisProcess(tmp_path, "--cluster-enabled", "yes", *bus, port=port)
-    try:
-        with process.client() as client:
-            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-            await asyncio.to_thread(_until_cluster_is_up, client)
-        url = f"redis+cluster://127.0.0.1:{port}"
-        garments = [garment(f"g{n}", {"n": n % 3}, image=b"jpeg") for n in range(300)]
-        async with opened_redis(url, partitions=4) as one, opened_redis(url) as other:
-            before = other.version
-            assert await one.put("shop", garments) == [True] * 300
-            await until(lambda: other.version > before)
-            assert await other.catalogs() == {"shop": 300}
-            assert await other.image("shop", "g1") == b"jpeg"
-            assert [g.id for g in await other.list("shop", "g1", 3)] == ["g10", "g100", "g101"]
-            assert (await found(other, garment("g250")))[0] == "g250"
-            where = parse_where({"n": 1})
-            assert (await other.search("shop", like(garment("g4"), where=where))).total == 100
-            assert await other.delete("shop", "g4")
-            assert await one.get("shop", "g4") is None
-    finally:
-        process.kill()
-
-
-def _until_cluster_is_up(client: redis.Redis) -> None:
-    while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO"):
-        pass
-
-
-async def test_sentinel_names_the_master(tmp_path):
-    master_port, port = free_port(), free_port()
-    (tmp_path / "master").mkdir()
-    (tmp_path / "sentinel").mkdir()
-    configuration = tmp_path / "sentinel" / "sentinel.conf"
-    configuration.write_text(f"sentinel monitor shop 127.0.0.1 {master_port} 1\n")
-    master = RedisProcess(tmp_path / "master", port=master_port)
-    sentinel = RedisProcess(tmp_path / "sentinel", sentinel=configuration, port=port)
-    try:
-        async with opened_redis(f"redis+sentinel://127.0.0.1:{port}/shop/2") as catalog:
-            await catalog.put("shop", [garment("x")])
-            assert await found(catalog, garment("x")) == ["x"]
-        with master.client() as client:
-            assert client.info("keyspace")["db2"]["keys"] > 0
-        with pytest.raises(StoreError):
-            async with opened_redis(f"redis+sentinel://127.0.0.1:{port}/nobody"):
-                pass
-    finally:
-        sentinel.kill()
-        master.kill()
 
 
 def test_garment_keeps_its_part_and_no_two_catalogs_share_a_key():

@@ -85,6 +85,9 @@ def test_filter_means(where, passes):
         ({"any": {"price": 3}}, "any", "takes a list of filters"),
         ({"any": [{"price": 3}, {"none": [4]}]}, "any[1].none[0]", "a filter is an object, got 4"),
         ({"any": [{}, {"price": {"lt": None}}]}, "any[1].price.lt", "takes a number"),
+        ({"price": float("nan")}, "price", "a number is finite, got nan"),
+        ({"price": {"lt": float("inf")}}, "price.lt", "a number is finite, got inf"),
+        ({"price": {"in": [1, float("-inf")]}}, "price.in[1]", "a number is finite, got -inf"),
     ],
 )
 def test_wrong_filter_is_refused_with_its_place_and_what_is_allowed(where, path, said):
