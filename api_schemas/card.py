@@ -86,9 +86,11 @@ class CopyVerification(Frozen):
     """What turns two pictures, laid one on the other, into "is a copy of", beside their vectors.
 
     ``similar = sigmoid(intercept + cosine * c + points * log(1 + max(n - 4, 0)) + agreement * g)``
-    for the cosine ``c`` in the space ``design``, ``n`` places that match and the agreement ``g``;
-    in ``DesignSpace``'s direction, ``log(norm_b / norm_a)`` is raised by ``coverage`` times the
-    share of a that b shows less the share of b that a shows.
+    for the cosine ``c`` in the space ``design``, ``n`` places that match and the agreement ``g``.
+    With ``s``, the share of a that b shows less the share of b that a shows, the direction goes by
+    ``log(norm_b / norm_a) + coverage * s`` where what lies within the other goes on beyond its
+    edge, as a crop does, and by ``log(norm_b / norm_a) - page * s`` where it ends in a seam, as
+    what was pasted does.
     """
 
     intercept: float
@@ -98,6 +100,7 @@ class CopyVerification(Frozen):
     direction_slope: float = Field(ge=0.0)
     direction_margin: float = Field(ge=0.0)
     coverage: float = Field(ge=0.0)
+    page: float = Field(ge=0.0)
     threshold: Probability = Field(description="of the probability, from which a copy is said")
     false_accusation_rate: Probability = Field(
         description="edited pictures of another garment said to be a copy of one of the `nearest` "

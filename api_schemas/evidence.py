@@ -161,6 +161,11 @@ class PicturesAligned(AnswerModel):
     b_in_a: list[tuple[float, float]] = Field(
         description="corners of the second picture in the first"
     )
+    seam_of_a: float = Field(
+        description="0 to 1, how much more the second picture changes across the first one's "
+        "outline than beside it: what was pasted ends in a seam, a crop goes on"
+    )
+    seam_of_b: float = Field(description="the same of the second one's outline in the first")
 
 
 class EditedCopy(AnswerModel):

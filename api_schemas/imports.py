@@ -100,7 +100,9 @@ class ImportAnswer(AnswerModel):
     progress: float = Field(ge=0, le=1, description="how much of the file has been read")
     counts: ImportCounts
     errors: int = Field(description="lines of the errors' file")
-    detail: str | None = Field(description="why it failed, or what it waits for")
+    detail: str | None = Field(
+        description="why it failed, what it waits for, or why it deleted nothing"
+    )
     created_at: str = Field(description="ISO 8601, UTC")
     updated_at: str = Field(description="ISO 8601, UTC")
 

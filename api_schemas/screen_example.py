@@ -39,6 +39,7 @@ RESULT: Final[Document] = {
         "expected_false_findings": 0.09995102400000001,
         "findings": 3,
         "not_kept": 4,
+        "note": None,
         "model": {"name": "lapel-garments", "version": "0.3.0", "fingerprint": "56cd0b00936140de"},
     },
     "findings": [

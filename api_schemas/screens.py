@@ -197,6 +197,9 @@ class ScreenSummary(AnswerModel):
     )
     findings: int = Field(description="kept")
     not_kept: int = Field(description="beyond the threshold, but past limit_per_design")
+    note: str | None = Field(
+        description="why nothing was compared, so that no findings mean nothing; null otherwise"
+    )
     model: ModelIdentity
 
 

@@ -27,15 +27,16 @@ from rich.progress import track
 from api_schemas.card import CopyVerification, DesignSpace
 from bench import report
 from bench.report import Goal, Report
-from model.alignment import LocalFeatures, align, local_features, squared
+from model.alignment import align
 from model.copies import (
+    cut_or_pasted,
     directional_probabilities,
     missing_content,
-    more_shown,
     verified_probabilities,
 )
 from model.encoder import SHIPPED_MODEL, Encoder
 from model.labels import LabelTable, read_labels
+from model.local_features import LocalFeatures, local_features, squared
 from model.metrics import average_precision
 from model.robustness import as_served, open_picture
 from model.training.edits import KINDS, Edited, Editor, Source
@@ -296,7 +297,8 @@ def _crops(
     design = encoder.card.design_space
     assert design is not None
     missing = missing_content(cropped.norms, norms)
-    less = missing + _verification(design).coverage * more_shown(laid)
+    verification = _verification(design)
+    less = missing + cut_or_pasted(laid) @ [verification.coverage, verification.page]
     return Crops(kept, less > 0, missing > 0)
 
 

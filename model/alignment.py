@@ -1,16 +1,14 @@
-"""Where one picture lies in another: points that match, and the affine map that they obey.
+"""Where one picture lies in another: the affine map that points of both obey.
 
 An edited copy shows the same points of the same picture, moved all alike: vectors of whole
-pictures hint at it, pairs of points show it. The points are SIFT's (Lowe, IJCV 2004), compared by
-the Hellinger kernel (Arandjelovic and Zisserman, CVPR 2012); the map is found by RANSAC (Fischler
-and Bolles, CACM 1981), as it is and mirrored.
+pictures hint at it, pairs of points show it. The map is found by RANSAC (Fischler and Bolles, CACM
+1981), as it is and mirrored.
 
 Many points agree also where two garments lie on one floor before one camera. So the pictures are
 laid one on the other and compared patch by patch, weighted by where the network looks: there the
 garments must agree, whatever the floor does.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -18,17 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from api_schemas.card import Preprocessing
-from model import pixels
+from model.local_features import COARSE, SIDE, Box, Floats, LocalFeatures
+from model.seams import seam
 
-SIDE: Final = 320
-"""Pixels of the square that a picture is fitted into to find its points."""
-COARSE: Final = 160
-"""Pixels of the square in which pictures are laid one on the other."""
-POINTS: Final = 400
-"""At most, of a picture: those of most contrast."""
-_CONTRAST: Final = 0.02
-_MARGIN: Final = 7  # pixels: nearer to the picture's edge it is the edge that is found
 _RATIO: Final = 0.85  # of the distances to the nearest point and to the one after it
 _NEAR: Final = 5.0  # pixels that a point may lie off the map
 _PLACE: Final = 4.0  # pixels: points closer together are one place
@@ -46,33 +36,8 @@ _MIRRORED: Final = np.arange(128).reshape(4, 4, 8)[::-1][:, :, (-np.arange(8)) %
 _AS_IT_IS: Final = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 _TURNED_OVER: Final = np.array([[-1.0, 0.0, SIDE - 1.0], [0.0, 1.0, 0.0]])
 
-Floats = NDArray[np.float32]
 Map = NDArray[np.float64]
 Corners = tuple[tuple[float, float], ...]
-Box = tuple[float, float, float, float]
-
-# On pictures this small threads gain nothing, and the network's are busy.
-cv2.setNumThreads(1)
-
-
-class LocalFeatures(NamedTuple):
-    """A picture as points.
-
-    Attributes:
-        points: (N, 2) float32, x and y in the square of ``SIDE`` pixels.
-        descriptors: (N, 128) float32, unit length.
-        grey: (COARSE, COARSE) uint8, the square.
-        inside: (COARSE, COARSE) uint8, 1 where it shows the picture, 0 where it is padded.
-        weights: (COARSE, COARSE) float32, where the network looks; mean 1 over the picture.
-        box: x, y, width and height of the picture within the square, in its pixels.
-    """
-
-    points: Floats
-    descriptors: Floats
-    grey: NDArray[np.uint8]
-    inside: NDArray[np.uint8]
-    weights: Floats
-    box: Box
 
 
 class Alignment(NamedTuple):
@@ -89,6 +54,9 @@ class Alignment(NamedTuple):
         a_in_b: the first's corners from the upper left clockwise, in the second: x and y as shares
             of its width and height.
         b_in_a: the second's corners in the first.
+        seam_of_a: 0 to 1, how much more the second changes across the first's outline than beside
+            it; see `model.seams`.
+        seam_of_b: the same of the second's outline in the first.
     """
 
     points: int
@@ -98,55 +66,8 @@ class Alignment(NamedTuple):
     shown_of_b: float
     a_in_b: Corners
     b_in_a: Corners
-
-
-def features_of_file(data: bytes, attention: Floats, preprocessing: Preprocessing) -> LocalFeatures:
-    """The points of an image file.
-
-    Args:
-        data: the file.
-        attention: (K, h, w), the network's maps of this picture.
-        preprocessing: of the network.
-
-    Raises:
-        UndecodableImage: it is no image.
-    """
-    square = pixels.decode(data, squared(preprocessing))
-    return local_features(square, pixels.upright_size(data), attention, preprocessing)
-
-
-def squared(preprocessing: Preprocessing) -> Preprocessing:
-    """The network's preprocessing, but for the size that points are found at."""
-    return preprocessing.model_copy(update={"input_size": SIDE})
-
-
-def local_features(
-    square: NDArray[np.uint8],
-    size: tuple[int, int],
-    attention: Floats,
-    preprocessing: Preprocessing,
-) -> LocalFeatures:
-    """The points of a decoded picture.
-
-    Args:
-        square: (SIDE, SIDE, 3) uint8, RGB, as `squared` fits it.
-        size: width and height of the picture, upright, in any unit.
-        attention: (K, h, w), the network's maps of this picture.
-        preprocessing: of the network.
-    """
-    grey = np.asarray(cv2.cvtColor(square, cv2.COLOR_RGB2GRAY), np.uint8)
-    box = _box(size, preprocessing)
-    points, descriptors = _points(grey, _inside(box, SIDE))
-    inside, coarse = _inside(box, COARSE), (COARSE, COARSE)
-    looked = cv2.resize(attention.mean(axis=0, dtype=np.float32), coarse) * inside
-    return LocalFeatures(
-        points,
-        descriptors,
-        np.asarray(cv2.resize(grey, coarse, interpolation=cv2.INTER_AREA), np.uint8),
-        inside,
-        np.asarray(looked * (inside.sum() / max(float(looked.sum()), 1e-9)), np.float32),
-        box,
-    )
+    seam_of_a: float
+    seam_of_b: float
 
 
 def align(a: LocalFeatures, b: LocalFeatures) -> Alignment:
@@ -162,20 +83,26 @@ def align(a: LocalFeatures, b: LocalFeatures) -> Alignment:
         shown_of_b=found.shown_of_a,
         a_in_b=found.b_in_a,
         b_in_a=found.a_in_b,
+        seam_of_a=found.seam_of_b,
+        seam_of_b=found.seam_of_a,
     )
 
 
 def _align(a: LocalFeatures, b: LocalFeatures) -> Alignment:
     found = [_Laid.upon(a, b, map_, points, mirrored) for map_, points, mirrored in _maps(a, b)]
     best = max(found, key=_Laid.worth)
+    a_in_b = _outline(a.box, best.map)
+    b_in_a = _outline(b.box, np.asarray(cv2.invertAffineTransform(best.map), np.float64))
     return Alignment(
         best.points,
         best.agreement,
         best.mirrored,
         best.shown_of_a,
         best.shown_of_b,
-        _corners(a.box, best.map, b.box),
-        _corners(b.box, np.asarray(cv2.invertAffineTransform(best.map), np.float64), a.box),
+        _shares(a_in_b, b.box),
+        _shares(b_in_a, a.box),
+        _seam(a_in_b, b),
+        _seam(b_in_a, a),
     )
 
 
@@ -236,8 +163,7 @@ class _Laid(NamedTuple):
     def upon(
         cls, a: LocalFeatures, b: LocalFeatures, map_: Map, points: int, mirrored: bool
     ) -> "_Laid":
-        coarse = map_.copy()
-        coarse[:, 2] *= COARSE / SIDE
+        coarse = _shrunk(map_)
         overlap = a.inside * _moved(b.inside, coarse, cv2.INTER_NEAREST)
         area, whole = float(overlap.sum()), float(a.inside.sum())
         if area < _LEAST_OVERLAP * whole:
@@ -255,6 +181,18 @@ class _Laid(NamedTuple):
     def worth(self) -> float:
         """What speaks for this way: places found, and what lies upon another agreeing."""
         return worth_of_points(self.points) + _AGREEMENT * max(self.agreement, 0.0)
+
+
+def _shrunk(map_: Map) -> Map:
+    """The map between squares of ``COARSE`` pixels.
+
+    Coordinates count from the middle of the first pixel, which is not the same place in both
+    sizes: scaling the shift alone would lay what is turned over half a pixel off.
+    """
+    middle = 0.5 * (SIDE / COARSE - 1)
+    coarse = map_.copy()
+    coarse[:, 2] = (map_[:, :2].sum(axis=1) * middle + map_[:, 2] - middle) * COARSE / SIDE
+    return coarse
 
 
 def worth_of_points(points: int) -> float:
@@ -291,45 +229,23 @@ def _patches(values: Floats) -> Floats:
     return np.asarray(cv2.boxFilter(values, -1, _PATCH, borderType=cv2.BORDER_CONSTANT), np.float32)
 
 
-def _points(grey: NDArray[np.uint8], inside: NDArray[np.uint8]) -> tuple[Floats, Floats]:
-    kernel = np.ones((_MARGIN, _MARGIN), np.uint8)
-    within = cv2.erode(inside, kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    sift = cv2.SIFT.create(nfeatures=POINTS, contrastThreshold=_CONTRAST)
-    found, descriptors = sift.detectAndCompute(grey, within)
-    if descriptors is None or not len(found):
-        return np.empty((0, 2), np.float32), np.empty((0, 128), np.float32)
-    sums = np.maximum(descriptors.sum(axis=1, keepdims=True), 1e-6)
-    return (
-        np.array([point.pt for point in found], np.float32),
-        np.sqrt(descriptors / sums).astype(np.float32),
-    )
-
-
-def _box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
-    if preprocessing.fit == "squash":
-        return 0.0, 0.0, float(SIDE), float(SIDE)
-    width, height = (max(1.0, length * SIDE / max(size)) for length in size)
-    return (SIDE - width) / 2, (SIDE - height) / 2, width, height
-
-
-def _inside(box: Box, side: int) -> NDArray[np.uint8]:
-    """1 where a square of that many pixels shows any of the picture."""
-    x, y, width, height = (length * side / SIDE for length in box)
-    inside = np.zeros((side, side), np.uint8)
-    inside[int(y) : math.ceil(y + height), int(x) : math.ceil(x + width)] = 1
-    return inside
-
-
-def _corners(
-    box: Box,
-    map_: NDArray[np.floating],
-    other: Box,
-) -> Corners:
+def _outline(box: Box, map_: Map) -> NDArray[np.float64]:
+    """(4, 2): a picture's corners in the other's square, x and y in pixels from its edges."""
     x, y, width, height = box
     corners = np.array([[x, y], [x + width, y], [x + width, y + height], [x, y + height]])
-    moved = corners @ map_[:, :2].T + map_[:, 2]
-    within = (moved - other[:2]) / other[2:]
+    # Maps count from the middle of the first pixel.
+    return np.asarray((corners - 0.5) @ map_[:, :2].T + map_[:, 2] + 0.5, np.float64)
+
+
+def _shares(outline: NDArray[np.float64], box: Box) -> Corners:
+    within = (outline - box[:2]) / box[2:]
     return tuple((float(across), float(down)) for across, down in within)
+
+
+def _seam(outline: NDArray[np.float64], other: LocalFeatures) -> float:
+    smaller = COARSE / SIDE
+    x, y, width, height = (length * smaller for length in other.box)
+    return seam(other.grey, (x, y, width, height), outline * smaller - 0.5)
 
 
 def _key(features: LocalFeatures) -> bytes:

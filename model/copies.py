@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from api_schemas.card import CopyVerification, DesignSpace, ModelCard
 from model.alignment import Alignment, worth_of_points
 from model.encoder import ImageEmbedding
+from model.seams import SEAM
 from model.similarity import sigmoid
 
 A_OF_B: Final = "a_is_copy_of_b"
@@ -159,7 +160,7 @@ def verified_probabilities(
     weights = [verification.cosine, verification.points, verification.agreement]
     similar = sigmoid((evidence * weights).sum(axis=1) + verification.intercept)
     missing = missing_content(norms_a, norms_b)
-    missing += verification.coverage * more_shown(alignments)
+    missing += (cut_or_pasted(alignments) * [verification.coverage, verification.page]).sum(axis=1)
     return _both_ways(similar, missing, verification)
 
 
@@ -182,9 +183,17 @@ def missing_content(
     return np.asarray(logs_b - logs_a)
 
 
-def more_shown(alignments: Sequence[Alignment]) -> NDArray[np.float64]:
-    """(P,): above 0 where more of a lies within b than of b within a, as of a crop of it."""
-    return np.array([each.shown_of_a - each.shown_of_b for each in alignments], np.float64)
+def cut_or_pasted(alignments: Sequence[Alignment]) -> NDArray[np.float64]:
+    """(P, 2): above 0 where a seems cut out of b, and where b seems pasted into a.
+
+    Below 0 likewise with a and b exchanged; see `CopyVerification`.
+    """
+    more = np.array([each.shown_of_a - each.shown_of_b for each in alignments], np.float64)
+    seams = [(each.seam_of_a, each.seam_of_b) for each in alignments]
+    of_a, of_b = np.array(seams, np.float64).reshape(-1, 2).T
+    # The seam that counts is that of the picture that lies within the other.
+    ends = np.where(more > 0, of_a, of_b) >= SEAM
+    return np.column_stack([np.where(ends, 0.0, more), np.where(ends, -more, 0.0)])
 
 
 def _both_ways(

@@ -1,6 +1,6 @@
 """Measures beside `evaluate`'s, minutes rather than seconds, each asked for by name.
 
-Robustness, attention, parting, evidence; plain evaluation stays quick without them.
+Robustness, attention, parting, evidence, copies; plain evaluation stays quick without them.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -12,6 +12,8 @@ import numpy as np
 from model.attention import HIDDEN_SHARE, Hiding, Peaks, measure_hiding, measure_peaks
 from model.encoder import Encoder
 from model.evaluate import Progress, embed_table
+from model.evidence import copy_trial
+from model.evidence.copy_trial import CopyTrial, copy_sheet, measure_copies
 from model.evidence.pairs import pictures_needed
 from model.evidence.parting import Parting, measure_parting, parting_sheets
 from model.evidence.parting_pairs import PICTURES_OF_A_PAIR
@@ -21,7 +23,7 @@ from model.labels import LabelTable
 from model.robustness import CHANGES, Robustness, measure_drawn_background, measure_robustness
 from model.sheet import Sheet, figure
 
-MEASURES: Final = ("robustness", "attention", "parting", "evidence")
+MEASURES: Final = ("robustness", "attention", "parting", "evidence", "copies")
 DRAWN_COUNT: Final = 400
 """Garments drawn for the measures on drawings."""
 
@@ -36,6 +38,7 @@ class FurtherQuality:
     peaks: Mapping[str, Peaks] | None = None
     parting: Mapping[str, Parting] | None = None
     evidence: EvidenceQuality | None = None
+    copies: CopyTrial | None = None
 
 
 def measure_all(
@@ -94,6 +97,7 @@ def measure_all(
         )
         if "evidence" in also
         else None,
+        copies=measure_copies(encoder, table, progress) if "copies" in also else None,
     )
 
 
@@ -103,7 +107,8 @@ def pictures_to_do(images: int, also: Collection[str], *, drawn: int = DRAWN_COU
     parting = images + PICTURES_OF_A_PAIR * drawn if "parting" in also else 0
     attention = images + drawn if "attention" in also else 0
     evidence = images + pictures_needed(images, drawn=max(2, drawn // 2))
-    return robust + parting + attention + (evidence if "evidence" in also else 0)
+    copies = copy_trial.pictures_needed(images) if "copies" in also else 0
+    return robust + parting + attention + copies + (evidence if "evidence" in also else 0)
 
 
 def further_tables(quality: FurtherQuality) -> tuple[Sheet, ...]:
@@ -119,6 +124,8 @@ def further_tables(quality: FurtherQuality) -> tuple[Sheet, ...]:
         tables.extend(parting_sheets(quality.parting))
     if quality.evidence is not None:
         tables.extend(evidence_sheets(quality.evidence))
+    if quality.copies is not None:
+        tables.append(copy_sheet(quality.copies))
     return tuple(tables)
 
 

@@ -17,10 +17,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from model import similarity
 from model.pixels import UndecodableImage
 from service.catalog import store, where
+from service.validation import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -281,6 +283,8 @@ def problem(
 def problem_response(request: Request, error: ServiceError) -> Response:
     """`error` as an HTTP response, with Retry-After where retrying helps."""
     headers = {"Retry-After": str(error.retry_after_s)} if error.retry else {}
+    if isinstance(error, NotAuthorized):
+        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110 wants it beside a 401
     return _respond(request, problem(error), headers)
 
 
@@ -295,7 +299,10 @@ def _respond(request: Request, document: dict[str, Any], headers: Mapping[str, s
 
 async def _answer(request: Request, exc: Exception) -> Response:
     if isinstance(exc, HTTPException):
-        return _respond(request, _http_problem(request, exc), exc.headers or {})
+        headers = dict(exc.headers or {})
+        if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(request))
+        return _respond(request, _http_problem(request, exc), headers)
     return problem_response(request, as_service_error(exc))
 
 
@@ -317,17 +324,29 @@ def _http_problem(request: Request, exc: HTTPException) -> dict[str, Any]:
 def _http_detail(request: Request, exc: HTTPException) -> str:
     path = request.url.path[:200]
     if exc.status_code == HTTPStatus.NOT_FOUND:
-        return f"there is no route {path}; /openapi.json lists those there are"
+        slash = "a garment's id holds no slash; " if path.startswith("/v1/garments/") else ""
+        return f"there is no route {path}; {slash}/openapi.json lists those there are"
     if exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (exc.headers or {}).get("Allow", "another method")
-        return f"{path} does not take {request.method}; allowed: {allowed}"
+        return f"{path} does not take {request.method}; allowed: {', '.join(_methods(request))}"
     return str(exc.detail)
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the path takes: a route alone, and so the exception, knows only its own."""
+    return sorted(
+        {
+            method
+            for route in request.app.routes
+            if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+            for method in route.methods or ()
+        }
+    )
 
 
 def _invalid_request(exc: RequestValidationError) -> InvalidRequest:
     # pydantic's `input` and `ctx` are left out: they may hold the whole upload or an exception.
     errors = [
-        {"loc": [_place(part) for part in e["loc"]], "msg": str(e["msg"]), "type": str(e["type"])}
+        {"loc": [_place(part) for part in e["loc"]], "msg": in_words(e), "type": str(e["type"])}
         for e in exc.errors()
     ]
     first = errors[0]

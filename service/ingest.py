@@ -4,10 +4,13 @@ A garment whose images are those it was made from before costs nothing: its stor
 While the store keeps the vectors of two models, new images are embedded by both.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
+from model.encoder import ImageEmbedding
 from service.catalog.store import Catalog, GarmentRecord, InvalidGarment, Picture, Variant
 from service.errors import ServiceError, as_service_error
 from service.images import Images
@@ -20,11 +23,28 @@ from service.new_garment import (
     record_of,
     unchanged,
 )
+from service.stored import as_embedding
+from service.timestamps import now
 
 MAX_FETCHED_BYTES = 64 << 20
 """Images by URL held for one commit; the rest of the garments goes into the next."""
 
 Outcome = Literal["created", "replaced"] | ServiceError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """A garment as it was stored, whatever others have made of it since.
+
+    Attributes:
+        new: there was none of that id.
+        record: what was written; its vectors are of the model that writes now.
+        embedding: of the main image, of the model that was asked.
+    """
+
+    new: bool
+    record: GarmentRecord
+    embedding: ImageEmbedding
 
 
 class Ingest:
@@ -67,6 +87,34 @@ class Ingest:
         while len(outcomes) < len(garments):
             outcomes += await self._put_first(catalog, garments[len(outcomes) :])
         return outcomes
+
+    async def put_one(self, catalog: str, garment: NewGarment) -> Written:
+        """Write one garment; on return it is durable.
+
+        The answer is what was written and not what the store has afterwards: somebody else may
+        have replaced or deleted it by then.
+
+        Args:
+            catalog: where it goes.
+            garment: with a main image that is no `KeptImage`.
+
+        Raises:
+            ServiceError: it cannot be written; or the model asked was changed, and closed so long
+                ago that it cannot say what it makes of what has been written.
+        """
+        if self._successor is not None:
+            written = await self._successor.put_one(catalog, garment)
+            assert written.record.image is not None
+            own = await self._images.embed(written.record.image, catalog)
+            return dataclasses.replace(written, embedding=own)
+        (record,) = await self._records(catalog, [garment])
+        if isinstance(record, ServiceError):
+            raise record
+        record = dataclasses.replace(record, updated_at=now())
+        (outcome,) = await self._write(catalog, [record])
+        if isinstance(outcome, ServiceError):
+            raise outcome
+        return Written(outcome == "created", record, as_embedding(record))
 
     async def _put_first(self, catalog: str, garments: Sequence[NewGarment]) -> list[Outcome]:
         """Write the first garments in one commit, as many as there is room for."""

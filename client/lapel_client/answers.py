@@ -217,6 +217,8 @@ class CopyBackground(Answer):
     """copies said to be copies"""
     measured_on: str
     """the split"""
+    threshold: float | None = None
+    """probability from which a copy is said; null in evidence made before it was noted"""
     wrong_direction_rate: float
     """sources said to be copies of their copy"""
 
@@ -280,11 +282,44 @@ class Conceptual(Answer):
     statements_b: list[Statement]
 
 
+class PicturesAligned(Answer):
+    """One picture laid on the other: by points that match, or as they are where none do."""
+
+    a_in_b: list[tuple[float, float]]
+    """corners of the first picture in the second, from the upper left clockwise: x and y as
+    shares of its width and height
+    """
+    agreement: float
+    """-1 to 1, correlation of what lies upon another, patch by patch, weighted by where the
+    network looks
+    """
+    b_in_a: list[tuple[float, float]]
+    """corners of the second picture in the first"""
+    mirrored: bool
+    """whether one had to be turned over"""
+    points: int
+    """places that match and lie alike in both; 0 for none"""
+    seam_of_a: float
+    """0 to 1, how much more the second picture changes across the first one's outline than
+    beside it: what was pasted ends in a seam, a crop goes on
+    """
+    seam_of_b: float
+    """the same of the second one's outline in the first"""
+    shown_of_a: float
+    """share of the first picture that the second shows"""
+    shown_of_b: float
+    """share of the second picture that the first shows"""
+
+
 class EditedCopy(Answer):
     """Whether one picture is an edited copy of the other, and which."""
 
     a_is_copy_of_b: float
     """probability"""
+    alignment: PicturesAligned | None = None
+    """how the two lie one on the other; it says something where one is a copy. Null where the
+    model compares vectors alone
+    """
     b_is_copy_of_a: float
     """probability"""
     decision: Literal[
@@ -479,7 +514,7 @@ class ImportAnswer(Answer):
     created_at: str
     """ISO 8601, UTC"""
     detail: str | None
-    """why it failed, or what it waits for"""
+    """why it failed, what it waits for, or why it deleted nothing"""
     errors: int
     """lines of the errors' file"""
     format: str | None
@@ -540,6 +575,43 @@ class DescribedAttribute(Answer):
     """value names, in prototype order"""
 
 
+class CopyVerification(Answer):
+    """What turns two pictures, laid one on the other, into "is a copy of", beside their
+    vectors.
+
+    ``similar = sigmoid(intercept + cosine * c + points * log(1 + max(n - 4, 0)) + agreement
+    * g)``
+    for the cosine ``c`` in the space ``design``, ``n`` places that match and the agreement
+    ``g``.
+    With ``s``, the share of a that b shows less the share of b that a shows, the direction
+    goes by
+    ``log(norm_b / norm_a) + coverage * s`` where what lies within the other goes on beyond
+    its
+    edge, as a crop does, and by ``log(norm_b / norm_a) - page * s`` where it ends in a seam,
+    as
+    what was pasted does.
+    """
+
+    agreement: float
+    cosine: float
+    coverage: float
+    detection_rate: float
+    """copies said to be a copy of their source"""
+    direction_margin: float
+    direction_slope: float
+    false_accusation_rate: float
+    """edited pictures of another garment said to be a copy of one of the `nearest` references"""
+    intercept: float
+    nearest: int
+    """references most alike in `design`, those laid on it"""
+    page: float
+    points: float
+    threshold: float
+    """of the probability, from which a copy is said"""
+    wrong_direction_rate: float
+    """sources said to be a copy of their crop, overlaid or covered copy"""
+
+
 class DesignSpace(Answer):
     """What turns two rows of the further space ``design`` into "is a copy of", both ways.
 
@@ -573,6 +645,8 @@ class DesignSpace(Answer):
     slope: float
     threshold: float
     """of the probability, from which a copy is said"""
+    verification: CopyVerification | None = None
+    """for two pictures that are both at hand"""
     wrong_direction_rate: float
     """sources said to be a copy of their crop, overlaid or covered copy"""
 
@@ -911,6 +985,8 @@ class ScreenSummary(Answer):
     model: ModelIdentity
     not_kept: int
     """beyond the threshold, but past limit_per_design"""
+    note: str | None
+    """why nothing was compared, so that no findings mean nothing; null otherwise"""
     pairs: int
     """compared so far"""
     suspects: int

@@ -328,6 +328,9 @@ def _form(feed: Path | bytes, fields: Document) -> Document:
 
 
 def _place(garment_id: str) -> str:
+    if garment_id in ("", ".", "..") or "/" in garment_id:
+        # It would be the address of something else.
+        raise ValueError(f"{garment_id!r} is no garment's id: it is empty, a path or holds a slash")
     return f"/v1/garments/{quote(garment_id, safe='')}"
 
 

@@ -184,10 +184,17 @@ def _sentence(
     if parting is not None and clear:
         before = points[len(alike) : points.index(parting)]
         return _parted(alike, parting, [point for point in before if not point.alike])
-    least = f"; least so in {_told(parting)}" if parting is not None else ""
     only = f" Only one shows {_listed(map(in_words, shown.in_one))}." if shown.in_one else ""
+    if parting is not None:
+        return f"Nothing that both show sets them clearly apart; {_least_alike(parting)}.{only}"
     everything = _listed(in_words(point.name) for point in points)
-    return f"Alike in all that both show ({everything}), as far as can be told{least}.{only}"
+    return f"Alike in all that both show ({everything}), as far as can be told.{only}"
+
+
+def _least_alike(point: Point) -> str:
+    """The best guess, with what speaks for it: where nothing does, its name alone."""
+    differs = point.a.value != point.b.value or point.look_unlike
+    return f"least alike in {_told(point) if differs else in_words(point.name)}"
 
 
 def _parted(alike: Sequence[Point], parting: Point, doubtful: Sequence[Point]) -> str:

@@ -43,6 +43,7 @@ class Point(NamedTuple):
         a: what the first is said to be.
         b: what the second is said to be.
         similarity: cosine.
+        looks_apart: probability that their values differ, by the cosine alone, at even odds.
         difference: how far this sets them apart, bits; 0 or more.
         length: bits that it takes to say, mean of the two.
     """
@@ -50,6 +51,7 @@ class Point(NamedTuple):
     a: Statement
     b: Statement
     similarity: float
+    looks_apart: float
     difference: float
     length: float
 
@@ -70,10 +72,16 @@ class Point(NamedTuple):
 
     @property
     def values(self) -> str:
-        """The two values in words."""
-        if self.a.value == self.b.value:
-            return f"both are read as {self.a.value}, but do not look alike"
-        return f"{self.a.value} against {self.b.value}"
+        """The two values in words, and how the pictures differ where the values do not."""
+        if self.a.value != self.b.value:
+            return f"{self.a.value} against {self.b.value}"
+        unlike = "but do not look alike" if self.look_unlike else "with different certainty"
+        return f"both are read as {self.a.value}, {unlike}"
+
+    @property
+    def look_unlike(self) -> bool:
+        """Whether their cosine speaks for different values, whatever is read."""
+        return self.looks_apart > 0.5
 
 
 def value_frequencies(table: LabelTable, attribute: AttributeCard) -> tuple[float, ...]:
@@ -107,11 +115,13 @@ def point_of(a: ImageEmbedding, b: ImageEmbedding, row: int, attribute: Attribut
     cosine = float(np.einsum("d,d->", a.vectors[row], b.vectors[row]))
     best_a, best_b = int(in_a.argmax()), int(in_b.argmax())
     surprise = -np.log2(frequencies)
+    apart = _differ_probability(cosine, attribute, frequencies)
     return Point(
         a=_statement(attribute, in_a, best_a, surprise),
         b=_statement(attribute, in_b, best_b, surprise),
         similarity=cosine,
-        difference=_divergence(in_a, in_b) * _differ_probability(cosine, attribute, frequencies),
+        looks_apart=apart,
+        difference=_divergence(in_a, in_b) * apart,
         length=0.5 * float(surprise[best_a] + surprise[best_b]),
     )
 

@@ -204,9 +204,10 @@ def _show(card: ModelCard, out: Path, console: Console) -> None:
         )
     table.add_row("mean", f"{measured.mean_map_other_photographers:.3f}", "")
     console.print(table)
-    if (copies := card.design_space) is not None:
+    if (design := card.design_space) is not None:
+        copies = design.verification or design
         console.print(
-            f"edited copies: {copies.detection_rate:.1%} recognised on {copies.fitted_on}, where "
+            f"edited copies: {copies.detection_rate:.1%} recognised on {design.fitted_on}, where "
             f"{copies.false_accusation_rate:.1%} of other garments' pictures are taken for one"
         )
     console.print(f"serve it with: lapel serve --model {out}")

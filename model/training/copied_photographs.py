@@ -4,19 +4,19 @@ What a card says of copies is fitted on these: each copy beside its source, and 
 photographs that are most like it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from model.alignment import Alignment, LocalFeatures, align, local_features, squared
+from model.alignment import Alignment
 from model.encoder import Encoder
 from model.evaluate import Progress
+from model.evidence.copy_pairs import Laid, in_design, laid_on_nearest, table_in_design
 from model.labels import LabelTable
-from model.robustness import as_served, open_picture
+from model.robustness import open_picture
 from model.training.edits import Editor, Source
 
 COPIES: Final = 3
@@ -29,7 +29,6 @@ LESS_CONTENT: Final = 0.9
 """A copy that keeps less than this share of its source is one that has a direction."""
 _STRENGTHS: Final = (0.2, 1.0)
 _OTHERS: Final = 200
-_BATCH: Final = 32
 
 Floats = NDArray[np.float32]
 
@@ -78,20 +77,6 @@ class CopiedSplit:
     laid: LaidPairs | None = None
 
 
-class InDesign(NamedTuple):
-    """Pictures in the space ``design``, with their points.
-
-    Attributes:
-        vectors: (N, D) float32.
-        norms: (N,) float32.
-        features: N.
-    """
-
-    vectors: Floats
-    norms: Floats
-    features: list[LocalFeatures]
-
-
 def copied_split(
     encoder: Encoder,
     table: LabelTable,
@@ -116,12 +101,9 @@ def copied_split(
         table = table.take(np.linspace(0, len(table) - 1, PHOTOGRAPHS).astype(int).tolist())
     step = max(1, len(others) // _OTHERS)
     editor = Editor([open_picture(file) for file in others.files[::step]])
-    whole = _joined(
-        in_design(encoder, [open_picture(file) for file in table.files[start : start + _BATCH]])
-        for start in _batches(len(table), progress)
-    )
+    whole = table_in_design(encoder, table, progress)
     copies, norms, kept = [], [], list[float]()
-    pairs = list[tuple[int, int, Alignment]]()
+    pairs = list[Laid]()
     for row, file in enumerate(table.files):
         source = Source.of(open_picture(file))
         edited = []
@@ -129,7 +111,7 @@ def copied_split(
             rng = np.random.default_rng((seed, row, number))
             edited.append(editor.copy(source, float(rng.uniform(*_STRENGTHS)), rng))
         made = in_design(encoder, [each.picture for each in edited])
-        pairs += _pairs(made, whole, row, len(kept))
+        pairs += laid_on_nearest(made, whole, [row] * COPIES, NEAREST, len(kept))
         copies.append(made.vectors)
         norms.append(made.norms)
         kept += [each.kept for each in edited]
@@ -146,33 +128,11 @@ def copied_split(
     return _laid(split, pairs)
 
 
-def in_design(encoder: Encoder, pictures: Sequence[Image.Image]) -> InDesign:
-    """Pictures of any shape in the file's last space."""
-    preprocessing = encoder.card.preprocessing
-    found = encoder.encode(np.stack([as_served(each, preprocessing) for each in pictures]))
-    larger = squared(preprocessing)
-    features = [
-        local_features(as_served(picture, larger), picture.size, attention, preprocessing)
-        for picture, attention in zip(pictures, found.attention, strict=True)
-    ]
-    return InDesign(found.vectors[:, -1], found.norms[:, -1], features)
-
-
-def _pairs(
-    made: InDesign, whole: InDesign, source: int, before: int
-) -> Iterator[tuple[int, int, Alignment]]:
-    """Each copy laid on its source, then on the others most like it."""
-    cosines = made.vectors @ whole.vectors.T
-    cosines[:, source] = np.inf
-    for number, features in enumerate(made.features):
-        for row in np.argsort(-cosines[number], kind="stable")[: NEAREST + 1].tolist():
-            yield before + number, row, align(features, whole.features[row])
-
-
-def _laid(split: CopiedSplit, pairs: Sequence[tuple[int, int, Alignment]]) -> CopiedSplit:
+def _laid(split: CopiedSplit, pairs: Sequence[Laid]) -> CopiedSplit:
     if len(split.references) < 2:
         return split
-    copies, rows = (np.array(column, np.int64) for column in list(zip(*pairs, strict=True))[:2])
+    copies = np.array([each.copy for each in pairs], np.int64)
+    rows = np.array([each.photograph for each in pairs], np.int64)
     cosines = (split.copies[copies] * split.references[rows]).sum(axis=1)
     laid = LaidPairs(
         copies,
@@ -181,20 +141,6 @@ def _laid(split: CopiedSplit, pairs: Sequence[tuple[int, int, Alignment]]) -> Co
         split.copy_norms[copies],
         split.reference_norms[rows],
         split.kept[copies],
-        [alignment for _, _, alignment in pairs],
+        [each.alignment for each in pairs],
     )
     return replace(split, laid=laid)
-
-
-def _joined(parts: Iterator[InDesign]) -> InDesign:
-    vectors, norms, features = zip(*parts, strict=True)
-    return InDesign(
-        np.concatenate(vectors), np.concatenate(norms), [each for part in features for each in part]
-    )
-
-
-def _batches(count: int, progress: Progress | None) -> Iterator[int]:
-    for start in range(0, count, _BATCH):
-        yield start
-        if progress:
-            progress(min(_BATCH, count - start))

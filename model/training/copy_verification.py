@@ -14,8 +14,8 @@ from scipy.optimize import minimize
 from api_schemas.card import CopyVerification
 from model.copies import (
     alignment_evidence,
+    cut_or_pasted,
     missing_content,
-    more_shown,
     verified_probabilities,
 )
 from model.training.copied_photographs import LESS_CONTENT, NEAREST, LaidPairs
@@ -26,7 +26,7 @@ FALSE_ACCUSATIONS: Final = 0.01
 EQUAL_LOGIT: Final = 3.5  # a factor of 0.97
 _RIDGE: Final = 1e-6
 _SLOPES: Final = (0.01, 100.0)
-_COVERAGES: Final = (0.0, 20.0)
+_SHARES: Final = (0.0, 20.0)
 
 
 def fit_verification(laid: LaidPairs) -> CopyVerification:
@@ -43,7 +43,7 @@ def fit_verification(laid: LaidPairs) -> CopyVerification:
     (cosine, points, agreement), intercept = bounded_logistic(
         evidence, laid.own, counts, [(0.0, None)] * evidence.shape[1], ridge=_RIDGE
     )
-    slope, coverage = _direction(laid)
+    slope, coverage, page = _direction(laid)
     verification = CopyVerification(
         intercept=intercept,
         cosine=cosine,
@@ -52,6 +52,7 @@ def fit_verification(laid: LaidPairs) -> CopyVerification:
         direction_slope=slope,
         direction_margin=EQUAL_LOGIT / slope,
         coverage=coverage,
+        page=page,
         threshold=1.0,
         false_accusation_rate=0.0,
         detection_rate=0.0,
@@ -89,25 +90,25 @@ def log_loss_of_direction(less: NDArray[np.float64], may: NDArray[np.bool_], slo
     return float(np.logaddexp(0.0, np.where(may, -logits, logits)).mean())
 
 
-def _direction(laid: LaidPairs) -> tuple[float, float]:
-    """Slope of what is missing, and what the share that is shown counts beside the norms."""
+def _direction(laid: LaidPairs) -> tuple[float, float, float]:
+    """Slope of what is missing, and what being cut or pasted counts beside the norms."""
     own = np.flatnonzero(laid.own)
     missing = missing_content(laid.copy_norms[own], laid.photograph_norms[own])
-    shown = more_shown([laid.alignments[row] for row in own.tolist()])
+    shown = cut_or_pasted([laid.alignments[row] for row in own.tolist()])
     directed = laid.kept[own] < LESS_CONTENT
 
     def loss(parameters: NDArray[np.float64]) -> float:
-        log_slope, coverage = parameters
-        less, may = equal_or_less(missing + coverage * shown, directed)
-        return log_loss_of_direction(less, may, float(np.exp(log_slope)))
+        less, may = equal_or_less(missing + shown @ parameters[1:], directed)
+        return log_loss_of_direction(less, may, float(np.exp(parameters[0])))
 
-    bounds = [(float(np.log(_SLOPES[0])), float(np.log(_SLOPES[1]))), _COVERAGES]
-    starts = [np.array([np.log(start), 0.5]) for start in (1.0, 10.0)]
+    bounds = [(float(np.log(_SLOPES[0])), float(np.log(_SLOPES[1]))), _SHARES, _SHARES]
+    starts = [np.array([np.log(start), 0.5, 0.5]) for start in (1.0, 10.0)]
     found = min(
         (minimize(loss, start, bounds=bounds, method="Nelder-Mead") for start in starts),
         key=lambda result: float(result.fun),
     )
-    return float(np.exp(found.x[0])), float(found.x[1])
+    log_slope, coverage, page = found.x.tolist()
+    return float(np.exp(log_slope)), coverage, page
 
 
 def _with_rates(verification: CopyVerification, laid: LaidPairs) -> CopyVerification:

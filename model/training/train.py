@@ -24,12 +24,9 @@ from model.training.data import epoch_batches, learnt_values, packed_pixels
 from model.training.designs.registry import design_named
 from model.training.designs.rival import OwnLoss, Staged, Terms
 from model.training.losses import AttributeLoss, attention_loss, balanced_value_weights
-from model.training.machine import choose_device as choose_device
-from model.training.machine import keep_freed_memory as keep_freed_memory
-from model.training.machine import progress_bar as progress_bar
+from model.training.machine import choose_device, keep_freed_memory, progress_bar
 from model.training.run_state import RunState
 from model.training.runs import Run, load_run
-from model.training.runs import save as save
 from model.training.validation import validation_maps
 
 

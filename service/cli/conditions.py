@@ -6,7 +6,7 @@ Unlike JSON, `size=42` does not say whether 42 is a number or a text, so equalit
 import json
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from pydantic import JsonValue
 
@@ -100,7 +100,12 @@ def _alternatives(text: str) -> JsonValue:
 
 def _read(text: str) -> JsonValue:
     try:
-        value: JsonValue = json.loads(text)
+        value: JsonValue = json.loads(text, parse_constant=_refuse)
     except ValueError:
         return text
     return value
+
+
+def _refuse(constant: str) -> NoReturn:
+    """NaN and Infinity are no JSON: a brand of that name is a text."""
+    raise ValueError(constant)

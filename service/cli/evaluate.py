@@ -36,6 +36,7 @@ class Further(StrEnum):
     ATTENTION = "attention"
     PARTING = "parting"
     EVIDENCE = "evidence"
+    COPIES = "copies"
 
 
 def evaluate(
@@ -108,6 +109,11 @@ def evaluate(
 
     Evidence tells how many edited copies and design variants are found, at which rate of false
     accusations, by each attribute alone and by all of them together.
+
+    Example: lapel evaluate my.onnx --data labels.csv --also copies
+
+    Copies tells, edit by edit, how many edited pictures are told to be copies of their source, at
+    which rate of being held for one of another photograph.
 
     Example: lapel evaluate my.onnx --protocol fashionai --data FashionAI
 

@@ -20,6 +20,7 @@ from service.cli.options import AsJson, Model
 from service.evidence.making import Maker, Side
 from service.evidence.policies import read_policy
 from service.evidence.report import wording
+from service.evidence.report.aligned import sentence as of_alignment
 from service.evidence.report.figures import how_often, shown, spoken
 from service.evidence.report.rendering import Paper, Rendering, rendered
 from service.evidence.store import EvidenceRecord
@@ -94,6 +95,8 @@ def _show(record: EvidenceRecord) -> None:
     ]
     if (copy := document.edited_copy) is not None:
         sentences.append(f"{wording.decided(copy)} {wording.copy_rates(copy, background.copies)}")
+        if copy.alignment is not None:
+            sentences.append(of_alignment(copy, copy.alignment))
     if document.conceptual is not None:
         sentences.append(wording.conceptual(document.conceptual.sentence))
     for sentence in sentences:

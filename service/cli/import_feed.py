@@ -24,7 +24,14 @@ from service.feeds.opening import Feed, open_feed
 from service.feeds.records import FeedError
 from service.imports.fault_file import FaultFile
 from service.imports.form import read_currency
-from service.imports.records import FETCHED, OUTCOMES, Fault, ImportOptions, Step
+from service.imports.records import (
+    FETCHED,
+    OUTCOMES,
+    EmptyFeedError,
+    Fault,
+    ImportOptions,
+    Step,
+)
 from service.imports.running import run_import
 
 SHOWN: Final = 20
@@ -78,7 +85,7 @@ def import_feed(
     Run the same line again after every export, or after an interruption: what is stored already
     stays, and an image is fetched only if its address is new. Prices and other metadata are
     brought up to date without it. --delete-missing spares garments that came by other ways; it
-    deletes nothing unless every row of the feed could be read.
+    deletes nothing unless the feed has products and every row of it could be read.
 
     Garments get the feed's metadata to filter by, with title, group (the parent product), images
     and image (the address of the one stored; with --images, stored_images has all in the order of
@@ -182,10 +189,12 @@ def _summarise(counts: Counter[str], dry_run: bool) -> None:
     line = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES)
     prefix = "would be: " if dry_run else ""
     images = f"; images {'to fetch' if dry_run else 'fetched'}: {counts[FETCHED]}"
-    Console().print(prefix + line + images, highlight=False)
+    Console().print(prefix + line + images, highlight=False, soft_wrap=True)
 
 
 def _reason(exc: FeedError | ServiceError) -> str:
     if isinstance(exc, ServiceError):
         return f"{exc.detail}; run the same line again to go on"
+    if isinstance(exc, EmptyFeedError):
+        return str(exc)
     return f"{exc}; what came before it is stored, and nothing was deleted"

@@ -55,7 +55,8 @@ def index(
     settings = settings_with(store=store, model_path=model)
     with _destination(settings, catalog, url) as destination:
         counts = store_sources(destination, sources, unusable, settings.max_image_bytes)
-    Console().print(", ".join(f"{counts[name]} {name}" for name in OUTCOMES), highlight=False)
+    counted = ", ".join(f"{counts[name]} {name}" for name in OUTCOMES)
+    Console().print(counted, highlight=False, soft_wrap=True)
     if counts["failed"]:
         raise typer.Exit(1)
 

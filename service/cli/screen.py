@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 from pydantic_core import to_json
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from api_schemas.screens import DEFAULT_PER_DESIGN, MAX_PER_DESIGN, ScreenRequest
 from service.cli.conditions import parse_conditions
+from service.cli.failures import CommandError
 from service.cli.opening import (
     Workplace,
     attributes_of,
@@ -79,7 +80,7 @@ def screen(
     Among so many pairs some are alike by chance: the answer says how many findings that explains.
     A finding is a reason to look, not a proof.
     """
-    asked = {
+    asked: dict[str, Any] = {
         "designs": {"catalog": designs, "where": parse_conditions(where_designs or []) or None},
         "suspects": {"catalog": suspects, "where": parse_conditions(where or []) or None},
         "max_false_findings": false_findings,
@@ -95,6 +96,12 @@ def screen(
         summary = tally.summary()
     if out is not None:
         out.write_bytes(b"".join(to_json(finding) + b"\n" for finding in findings))
+    for side in ("designs", "suspects"):
+        if not summary[side]:
+            raise CommandError(
+                f"nothing was compared: no {side} in catalog {asked[side]['catalog']!r} that fit, "
+                "and have vectors of this model (another model's need lapel reindex)"
+            )
     _show(findings, summary, out)
 
 
@@ -132,8 +139,8 @@ def _show(findings: Sequence[Document], summary: Document, out: Path | None) -> 
         f"{summary['pairs']:,} pairs",
         f"{summary['findings']:,} findings; chance alone explains up to "
         f"{summary['expected_false_findings']:,.3g}: at most "
-        f"{threshold['max_false_accusation_rate']:.3g} of unrelated pairs reach "
-        f"{threshold['min_probability']:.4f}",
+        f"{100 * threshold['max_false_accusation_rate']:.3g} % of unrelated pairs reach the "
+        f"probability {threshold['min_probability']:.4f}",
     ]
     if summary["not_kept"]:
         lines.append(f"{summary['not_kept']:,} more were not kept; --limit sets how many are")

@@ -97,6 +97,17 @@ def search(
             typer.echo(to_json(_document(workplace, found), indent=2))
         else:
             show(workplace, wanted, found)
+        if not found.total:
+            _tell_of_stale(workplace)
+
+
+def _tell_of_stale(workplace: Workplace) -> None:
+    if stale := workplace.run(workplace.services.catalog.stale()):
+        typer.echo(
+            f"{stale} stored garments have vectors of another model and are not found: "
+            "lapel reindex embeds them anew",
+            err=True,
+        )
 
 
 def show(workplace: Workplace, wanted: Wanted, found: Found) -> None:

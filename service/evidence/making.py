@@ -17,11 +17,12 @@ from pydantic import BaseModel
 from api_schemas import evidence as schema
 from api_schemas.card import ModelCard
 from model import pixels
-from model.alignment import Alignment, align, features_of_file
+from model.alignment import Alignment, align
 from model.copies import CopyEvidence
 from model.encoder import ImageEmbedding
 from model.evidence import examining as examination
 from model.evidence.examining import Evidence, Policy
+from model.local_features import features_of_file
 from service.evidence.canonical import Document, rounded, sha256_of
 from service.evidence.errors import EvidenceUnavailable
 from service.evidence.store import EvidenceRecord, Pictures

@@ -88,9 +88,11 @@ def _member(document: Document, *names: str) -> Document:
 
 
 def _differences(then: Any, now: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    if isinstance(then, dict) and isinstance(now, dict) and then.keys() == now.keys():
-        for name in then:
-            yield from _differences(then[name], now[name], f"{path}.{name}" if path else name)
+    if isinstance(then, dict) and isinstance(now, dict):
+        # A figure that older programs did not give is null where there is nothing to say.
+        for name in then | now:
+            below = f"{path}.{name}" if path else name
+            yield from _differences(then.get(name), now.get(name), below)
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         for place, pair in enumerate(zip(then, now, strict=True)):
             yield from _differences(*pair, f"{path}[{place}]")

@@ -4,13 +4,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.feeds.records import Problem
+from service.feeds.records import FeedError, Problem
 
 OUTCOMES: Final = ("created", "replaced", "updated", "unchanged", "failed", "deleted")
 """What becomes of a garment: new, with other images, with new metadata alone, as it was, not
 stored (a row that is lost included), or gone from the feed."""
 FETCHED: Final = "fetched"
 """Images asked for by URL, whether or not they came."""
+NOTHING_DELETED: Final = "nothing_deleted"
+"""Code of the fault that says why what seems missing stays."""
+
+
+class EmptyFeedError(FeedError):
+    """A feed of which no product can be read, and which was to say what is deleted."""
 
 
 @dataclass(frozen=True, slots=True)

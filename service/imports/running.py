@@ -16,7 +16,14 @@ from service.errors import as_service_error
 from service.feeds.opening import Feed
 from service.feeds.records import Entry, FeedError, Problem, Product
 from service.imports.describing import is_imported
-from service.imports.records import Fault, ImportOptions, Step, fault_of
+from service.imports.records import (
+    NOTHING_DELETED,
+    EmptyFeedError,
+    Fault,
+    ImportOptions,
+    Step,
+    fault_of,
+)
 from service.imports.seen import Seen
 from service.imports.storing import Storing
 from service.ingest import Ingest
@@ -60,6 +67,7 @@ async def run_import(
     Raises:
         FeedError: the rest of the feed cannot be read; what came before it is stored, and nothing
             is deleted.
+        EmptyFeedError: no product can be read, so nothing is deleted although that was asked for.
         ServiceError: the store is away or the service too busy; run it again later.
     """
     since = since or now()
@@ -85,7 +93,12 @@ async def run_import(
             fault = Fault(0, None, None, "feed_unreadable", str(reading.error))
             yield Step(max(reading.entries, skip), faults=(fault,), progress=feed.progress)
             raise reading.error
-        if options.delete_missing:
+        if options.delete_missing and (doubt := _doubt(reading)):
+            fault = Fault(0, None, None, NOTHING_DELETED, doubt)
+            yield Step(max(reading.entries, skip), faults=(fault,), progress=1.0)
+            if not reading.products:
+                raise EmptyFeedError(doubt)
+        elif options.delete_missing:
             yield await _delete_missing(reading, options.catalog, catalog, since, dry_run)
 
 
@@ -135,12 +148,14 @@ class _Reading:
 
     Attributes:
         entries: read so far.
+        products: those of them that are garments, each id once.
         lost: rows that could have been garments, skipped ones included.
         error: what ended the feed early.
     """
 
     def __init__(self, feed: Feed, seen: Seen, skip: int) -> None:
         self.entries = 0
+        self.products = 0
         self.lost = 0
         self.error: FeedError | None = None
         self.seen = seen
@@ -174,6 +189,7 @@ class _Reading:
         fault = self._fault(entry)
         lost = fault is not None and fault.code != "value_unreadable"
         self.lost += lost and isinstance(entry, Problem)
+        self.products += fault is None
         if self.entries <= self._skip:
             return
         if fault is not None:
@@ -191,17 +207,22 @@ class _Reading:
         return Fault(entry.number, entry.id, None, "duplicate_id", text)
 
 
+def _doubt(reading: _Reading) -> str:
+    """Why the feed does not tell what is missing; empty where it does."""
+    if not reading.products:
+        return (
+            "the feed holds no product that can be read, so nothing was deleted: "
+            "an export that failed looks like that"
+        )
+    if reading.lost:
+        return f"{reading.lost} rows could not be read and may be of garments that seem missing"
+    return ""
+
+
 async def _delete_missing(
     reading: _Reading, name: str, catalog: Catalog, since: str, dry_run: bool
 ) -> Step:
-    """Delete what imports stored before and the feed did not have.
-
-    A row that cannot be read may be that of any garment, so then nothing is deleted.
-    """
-    if reading.lost:
-        text = f"{reading.lost} rows could not be read and may be of garments that seem missing"
-        fault = Fault(0, None, None, "nothing_deleted", text)
-        return Step(reading.entries, Counter(), (fault,), 1.0)
+    """Delete what imports stored before and the feed did not have."""
     deleted = 0
     after: str | None = None
     try:

@@ -17,6 +17,7 @@ from service.feeds.opening import open_feed
 from service.feeds.records import FeedError
 from service.imports.changes import apply_change
 from service.imports.ledger import Job, Ledger, Received, State
+from service.imports.records import NOTHING_DELETED
 from service.imports.running import run_import
 from service.imports.storing import Storing
 from service.jobs.work_loop import WorkLoop
@@ -68,7 +69,7 @@ class Worker:
 
     async def _import(self, job: Job) -> None:
         try:
-            await self._run(job)
+            undone = await self._run(job)
         except FeedError as exc:
             await asyncio.to_thread(self.end, job.id, "failed", str(exc))
         except ServiceError as exc:
@@ -83,10 +84,12 @@ class Worker:
             text = "for a reason of ours; the log has it"
             await asyncio.to_thread(self.end, job.id, "failed", text)
         else:
-            await asyncio.to_thread(self.end, job.id, "done")
+            await asyncio.to_thread(self.end, job.id, "done", undone)
 
-    async def _run(self, job: Job) -> None:
+    async def _run(self, job: Job) -> str | None:
+        """Store the feed; why nothing was deleted, where that was asked for and not done."""
         services, file = self._services, self._feed_of(job.id)
+        undone = None
         opened = await asyncio.to_thread(open_feed, file, currency=job.options.currency)
         with opened as feed:
             steps = run_import(
@@ -100,8 +103,12 @@ class Worker:
             async with contextlib.aclosing(steps):
                 async for step in steps:
                     if not await asyncio.to_thread(self._ledger.advance, job.id, step):
-                        return  # cancelled
+                        return None  # cancelled
+                    for fault in step.faults:
+                        if fault.code == NOTHING_DELETED:
+                            undone = f"nothing was deleted: {fault.message}"
                     await self._deliver_all()
+        return undone
 
     async def _deliver_all(self) -> bool:
         """Work off the webhooks that wait; False when there were none."""

@@ -6,7 +6,7 @@ error; `service.openapi` documents the bodies. The limit also holds without a Co
 
 import functools
 from collections.abc import Collection
-from typing import Any, NamedTuple, NoReturn, TypeVar, get_args
+from typing import NamedTuple, NoReturn, TypeVar
 
 from fastapi import Request
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from service.errors import ImageTooLarge, InvalidRequest, UnsupportedMediaType
+from service.validation import told
 
 JSON = "application/json"
 FORM = "multipart/form-data"
@@ -116,7 +117,16 @@ def is_form(request: Request) -> bool:
 
 
 def content_type(request: Request) -> ContentType:
-    """The Content-Type header."""
+    """The Content-Type header of a body that is sent as it is.
+
+    Raises:
+        UnsupportedMediaType: the body is compressed.
+    """
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding.strip().lower() != "identity":
+        raise UnsupportedMediaType(
+            f"content encoding {encoding[:40]!r} is not read; send the body uncompressed"
+        )
     return _taken_apart(request.headers.get("content-type", ""))
 
 
@@ -140,7 +150,7 @@ def parse_json(document: bytes, model: type[M], *, name: str = "body") -> M:
     try:
         return model.model_validate_json(document)
     except ValidationError as exc:
-        _refuse(exc, model, name)
+        _refuse(exc, document, model, name)
 
 
 async def read_body(request: Request, max_bytes: int) -> bytes:
@@ -200,30 +210,9 @@ def _too_large(max_bytes: int) -> ImageTooLarge:
     return ImageTooLarge(f"the request body is larger than the {max_bytes} bytes allowed")
 
 
-def _refuse(exc: ValidationError, model: type[BaseModel], name: str) -> NoReturn:
-    errors = []
-    for error in exc.errors(include_url=False, include_context=False, include_input=False):
-        message = error["msg"].removeprefix("Value error, ")
-        if error["type"] == "extra_forbidden":
-            message = f"unknown field; allowed: {', '.join(_fields_at(model, error['loc']))}"
-        errors.append({"loc": list(error["loc"]), "msg": message, "type": error["type"]})
+def _refuse(exc: ValidationError, document: bytes, model: type[BaseModel], name: str) -> NoReturn:
+    errors = told(exc, document, model)
     first = errors[0]
     place = ".".join(map(str, first["loc"]))[:200] or name
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     raise InvalidRequest(f"{place}: {first['msg']}{more}", errors=errors[:20]) from None
-
-
-def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """Fields of the innermost model on the way to `location`."""
-    for step in location[:-1]:
-        field = model.model_fields.get(str(step))
-        if field is not None:
-            model = _model_in(field.annotation) or model
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_model_in(argument) for argument in get_args(annotation))
-    return next((model for model in found if model is not None), None)

@@ -93,7 +93,7 @@ async def list_evidence(
     cursor: CursorParameter = None,
 ) -> Response:
     """Newest first."""
-    after = None if cursor is None else _read_cursor(cursor)
+    after = _read_cursor(cursor) if cursor else None
     page = await examiner_of(request).page(after, limit + 1)
     more = len(page) > limit
     return answer(

@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import JsonValue
 
 from api_schemas.garments import (
@@ -18,19 +18,25 @@ from api_schemas.garments import (
     MetadataField,
 )
 from model import pixels
+from model.encoder import ImageEmbedding
 from model.similarity import read_values
 from service.catalog.store import GarmentRecord
-from service.errors import GarmentNotFound, InvalidRequest, ServiceError
+from service.errors import GarmentNotFound, InvalidRequest
 from service.images import ImageSource
 from service.new_garment import NewGarment
 from service.openapi import files_field, form_content, json_content, on_catalog
 from service.routes.answers import Document, answer, readings
 from service.routes.bodies import Form, is_form, parse_json, read_form, read_json
-from service.routes.parameters import GarmentIdParameter, catalog_of, services_of
+from service.routes.parameters import (
+    GarmentIdParameter,
+    catalog_of,
+    require_utf8,
+    services_of,
+)
 from service.services import Services
 from service.stored import as_embedding
 
-router = APIRouter(prefix="/v1", tags=["garments"])
+router = APIRouter(prefix="/v1", tags=["garments"], dependencies=[Depends(require_utf8)])
 
 UNKNOWN_IMAGE = "application/octet-stream"
 
@@ -107,12 +113,9 @@ async def put_garment(
     services, catalog = services_of(request), catalog_of(request)
     (image, *further), metadata = await _read(request, services)
     new = NewGarment(garment_id, image, metadata, further)
-    (outcome,) = await services.ingest.put(catalog, [new])
-    if isinstance(outcome, ServiceError):
-        raise outcome
-    record = await services.images.garment(garment_id, catalog)
-    status = 201 if outcome == "created" else 200
-    return answer(_garment(record, catalog, services), status)
+    written = await services.ingest.put_one(catalog, new)
+    document = _garment(written.record, written.embedding, catalog, services)
+    return answer(document, 201 if written.new else 200)
 
 
 @router.get(
@@ -128,7 +131,7 @@ async def get_garment(
     """Its metadata, and what the model reads in its image."""
     services, catalog = services_of(request), catalog_of(request)
     record = await services.images.garment(garment_id, catalog)
-    return answer(_garment(record, catalog, services))
+    return answer(_garment(record, as_embedding(record), catalog, services))
 
 
 @router.get(
@@ -211,8 +214,10 @@ def _summary(record: GarmentRecord, catalog: str) -> Document:
     }
 
 
-def _garment(record: GarmentRecord, catalog: str, services: Services) -> Document:
-    read = read_values(as_embedding(record), services.card)
+def _garment(
+    record: GarmentRecord, embedding: ImageEmbedding, catalog: str, services: Services
+) -> Document:
+    read = read_values(embedding, services.card)
     return {**_summary(record, catalog), "attributes": readings(read, services.card)}
 
 

@@ -12,12 +12,15 @@ from service.routes.parameters import services_of
 router = APIRouter(tags=["operation"])
 
 
+# Monitors and balancers ask with HEAD too.
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="Does the process run?", response_model=Health)
 async def healthz() -> Response:
     """Liveness: says nothing about model or catalog."""
     return answer({"status": "ok"})
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="Can the service answer?", response_model=Readiness)
 async def readyz(request: Request) -> Response:
     """Readiness: the model is loaded and the catalog answers.

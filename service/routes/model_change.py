@@ -115,7 +115,9 @@ def _authorized(request: Request) -> Services:
     token = services.settings.admin_token.get_secret_value()
     if not token:
         raise AdministrationOff("no token is set here; have LAPEL_ADMIN_TOKEN set")
-    given = request.headers.get("authorization", "")
-    if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
         raise NotAuthorized("send the token as `Authorization: Bearer TOKEN`")
+    if not hmac.compare_digest(given.strip().encode(), token.encode()):
+        raise NotAuthorized("the token is not the one that is set here")
     return services

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi import Path, Request, Response
 from fastapi.routing import APIRoute
@@ -56,10 +57,17 @@ def catalog_of(request: Request) -> str:
     Read by hand: declared to FastAPI, it would cost a cached comparison 30 µs.
 
     Raises:
-        InvalidRequest: the name is not one that a catalog can have.
+        InvalidRequest: the name is not one that a catalog can have, or a parameter is not one of
+            the route's: with `?catlog=test` a garment of another catalog would be deleted.
     """
     if not request.scope["query_string"]:
         return DEFAULT_CATALOG
+    allowed = _query_parameters(request.scope["route"])
+    for given in request.query_params:
+        if given not in allowed:
+            raise InvalidRequest(
+                f"unknown query parameter {given[:100]!r}; allowed: {', '.join(allowed)}"
+            )
     name = request.query_params.get("catalog", DEFAULT_CATALOG)
     if not _CATALOG.fullmatch(name):
         raise InvalidRequest(
@@ -67,3 +75,29 @@ def catalog_of(request: Request) -> str:
             "the first a letter or digit"
         )
     return name
+
+
+def require_utf8(request: Request) -> None:
+    """Refuse a path whose percent codes are no UTF-8.
+
+    They would all be decoded to U+FFFD, and garments of different ids would be one.
+
+    Raises:
+        InvalidRequest: they are not.
+    """
+    raw = request.scope.get("raw_path") or b""
+    try:
+        unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidRequest(
+            "the path's percent codes are not UTF-8, in which é is %C3%A9"
+        ) from None
+
+
+def _query_parameters(route: APIRoute) -> tuple[str, ...]:
+    """Names of those that the route takes, whether FastAPI reads them or the route by hand."""
+    by_hand = (route.openapi_extra or {}).get("parameters", ())
+    return (
+        *(each["name"] for each in by_hand if each["in"] == "query"),
+        *(each.alias for each in route.dependant.query_params),
+    )

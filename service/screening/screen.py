@@ -71,6 +71,7 @@ def summary_of(screen: Screen, kept: int) -> Document | None:
         pairs=screen.pairs,
         findings=kept,
         found=screen.found,
+        ended=screen.state in ("done", "watching"),
     )
 
 
@@ -83,8 +84,9 @@ def summary(
     pairs: int,
     findings: int,
     found: int,
+    ended: bool,
 ) -> Document:
-    """As `api_schemas.screens.ScreenSummary`."""
+    """As `api_schemas.screens.ScreenSummary`; before the end, more may be compared yet."""
     return {
         "designs": designs,
         "suspects": suspects,
@@ -93,5 +95,17 @@ def summary(
         "expected_false_findings": threshold["max_false_accusation_rate"] * pairs,
         "findings": findings,
         "not_kept": max(0, found - findings),
+        "note": _note(designs, suspects) if ended else None,
         "model": model,
     }
+
+
+def _note(designs: int, suspects: int) -> str | None:
+    """Why nothing was compared; None where something was."""
+    if designs and suspects:
+        return None
+    side = "suspects" if designs else "designs"
+    return (
+        f"nothing was compared: no {side} in the catalog pass the filter and have vectors of this "
+        "model; GET /v1/catalogs lists the catalogs that hold garments"
+    )

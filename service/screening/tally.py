@@ -41,7 +41,7 @@ class Tally:
         return [finding.document for finding in self._ranking.ordered()]
 
     def summary(self) -> Document:
-        """As `api_schemas.screens.ScreenSummary`."""
+        """As `api_schemas.screens.ScreenSummary`, of a screen that has come to its end."""
         return summary(
             self.screening.scorer.threshold.document,
             dict(self.screening.model),
@@ -50,6 +50,7 @@ class Tally:
             pairs=self._pairs,
             findings=len(self._ranking),
             found=self._ranking.found,
+            ended=True,
         )
 
 

@@ -101,7 +101,7 @@ class Changes:
                 await asyncio.to_thread(open_encoder, settings, path)
         except ModelFileError as exc:
             # The message names the file, which is the caller's under a name of ours.
-            raise InvalidModel(str(exc).replace(str(path), "that was sent")) from exc
+            raise InvalidModel(str(exc).replace(str(path), "the file that was sent")) from exc
         await store.keep_file(fingerprint_of(data), data)
         if await store.model_file(active) is None:
             try:

@@ -71,6 +71,12 @@ def test_an_address_is_sent_as_one(lapel: Any):
     assert caught.value.status in (403, 422)
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b"])
+def test_an_id_that_would_be_another_address_is_not_sent(lapel: Any, name: str):
+    with pytest.raises(ValueError, match="no garment's id"):
+        lapel.delete_garment(name)
+
+
 def test_a_text_is_no_image(lapel: Any):
     with pytest.raises(TypeError, match=r"pathlib\.Path, StoredGarment or ImageUrl"):
         lapel.compare("photo.jpg", b"")

@@ -43,6 +43,11 @@ async def test_liveness_and_readiness(client: httpx.AsyncClient, photo: Photo):
     assert Readiness.model_validate_json(answer.content).garments == 1
 
 
+async def test_monitors_may_ask_with_head(client: httpx.AsyncClient):
+    for path in ("/healthz", "/readyz"):
+        assert (await client.head(path)).status_code == 200
+
+
 async def test_figures_count_requests_by_route_template_and_images_by_batch(
     client: httpx.AsyncClient, photo: Photo
 ):

@@ -1,5 +1,6 @@
 """No request, however malformed, gets a 500."""
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 
@@ -128,7 +129,11 @@ async def test_other_content_types_are_refused(client: httpx.AsyncClient, conten
         ("GET", "/v1/garments/%00", 422),
         ("GET", "/v1/garments/%0a", 422),
         ("GET", "/v1/garments/%2e%2e", 422),
-        ("GET", "/v1/garments/%ff%fe", 404),
+        ("GET", "/v1/garments/%ff%fe", 422),
+        ("GET", "/v1/garments/caf%e9", 422),
+        ("GET", "/v1/garments?catlog=x", 422),
+        ("DELETE", "/v1/garments/x?catlog=x", 422),
+        ("POST", "/v1/search?limit=5", 422),
         ("GET", "/v1/garments/" + "x" * 257, 422),
         ("GET", "/v1/garments/x?catalog=NO", 422),
         ("GET", "/v1/garments/x?catalog=%ff", 422),
@@ -239,3 +244,60 @@ async def test_an_uploads_content_is_not_echoed(client: httpx.AsyncClient):
     answer = await client.post("/v1/search", json={"limit": "SECRET", "query": {"base64": 5}})
     assert_refused(answer)
     assert "SECRET" not in answer.text
+
+
+async def test_a_value_that_may_be_of_two_kinds_is_told_of_by_its_own_name_and_kind(
+    client: httpx.AsyncClient,
+):
+    query = {"values": {"collar": "shirt"}}
+    weight = await client.post("/v1/search", json={"query": query, "attributes": {"collar": 0}})
+    assert assert_refused(weight).detail == "attributes.collar: Input should be greater than 0"
+    items = [{"id": "x", "image": {}}, 7]
+    item = assert_refused(await client.post("/v1/rerank", json={"query": query, "items": items}))
+    assert item.errors is not None
+    assert [tuple(error.loc) for error in item.errors] == [
+        ("items", 0, "image"),
+        ("items", 1),
+        ("items", 1),
+    ]
+
+
+async def test_a_missing_field_is_named_with_its_place(client: httpx.AsyncClient):
+    answer = await client.post("/v1/compare/batch", json={"pairs": [{"a": {"garment_id": "x"}}]})
+    assert assert_refused(answer).detail == "pairs.0.b: Field required"
+
+
+@pytest.mark.parametrize("name", ["x" * 257, "a%0Ab", "a/b", "%2e%2e"])
+async def test_an_id_that_no_garment_can_have_is_refused_in_words(
+    client: httpx.AsyncClient, name: str
+):
+    detail = assert_refused(await client.get(f"/v1/garments/{name}")).detail
+    assert "garment" in detail
+    assert "pattern" not in detail
+    assert "Value error" not in detail
+
+
+async def test_a_compressed_body_is_refused_as_what_it_is(client: httpx.AsyncClient):
+    for path, kind in (("/v1/search", "json"), ("/v1/garments/bulk", "x-ndjson")):
+        headers = {"content-type": f"application/{kind}", "content-encoding": "gzip"}
+        answer = await client.post(path, content=gzip.compress(b"{}"), headers=headers)
+        problem = assert_refused(answer)
+        assert (problem.status, problem.code) == (415, "unsupported_media_type")
+        assert "gzip" in problem.detail
+
+
+async def test_a_refused_method_is_answered_with_all_that_the_path_takes(
+    client: httpx.AsyncClient,
+):
+    answer = await client.patch("/v1/garments/x")
+    assert answer.headers["allow"] == "DELETE, GET, PUT"
+    assert "allowed: DELETE, GET, PUT" in assert_refused(answer).detail
+
+
+async def test_a_query_parameter_that_is_not_known_is_named_with_those_allowed(
+    client: httpx.AsyncClient,
+):
+    listed = assert_refused(await client.get("/v1/garments?catlog=x"))
+    assert listed.detail == ("unknown query parameter 'catlog'; allowed: catalog, cursor, limit")
+    shown = await client.post("/v1/embeddings?include=attention&catalog=x", json={"images": []})
+    assert "images" in assert_refused(shown).detail

@@ -24,7 +24,12 @@ from service.evidence.making import Maker, Side
 from service.routes.answers import identity
 from service.settings import Settings
 from tests.conftest import client_of
-from tests.service.evidence.evidence_records import with_evidence
+from tests.service.evidence.evidence_records import (
+    edited_copy,
+    laying,
+    on_a_floor,
+    with_evidence,
+)
 
 Photo = Callable[[int], bytes]
 
@@ -102,11 +107,46 @@ async def test_whoever_has_the_answer_can_compute_its_hash(client: httpx.AsyncCl
     assert document["pictures"]["a"]["sha256"] == hashlib.sha256(photo(1)).hexdigest()
 
 
+async def test_exchanged_pictures_laid_on_each_other_are_found_alike_and_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    change_cards(monkeypatch, laying)
+    source = on_a_floor(1, 101)
+    files = {"image_a": source, "image_b": edited_copy(source)}
+    backward = {"image_a": files["image_b"], "image_b": files["image_a"]}
+    copies = []
+    async with client_of(create_app(settings)) as client:
+        for given in (files, backward):
+            answer = await client.post("/v1/evidence", files=given)
+            found = EvidenceAnswer.model_validate_json(answer.content)
+            assert found.document.edited_copy is not None
+            copies.append(found.document.edited_copy)
+            verified = (await client.get(f"/v1/evidence/{found.id}/verify")).json()
+            assert (verified["unaltered"], verified["reproduced"]) == (True, True), verified
+            page = await client.get(f"/v1/evidence/{found.id}/report")
+            assert "the line is the frame of" in page.text
+    forth, back = copies
+    assert (forth.decision, back.decision) == ("b_is_copy_of_a", "a_is_copy_of_b")
+    assert (forth.a_is_copy_of_b, forth.b_is_copy_of_a) == (
+        back.b_is_copy_of_a,
+        back.a_is_copy_of_b,
+    )
+    there, here = forth.alignment, back.alignment
+    assert there is not None
+    assert here is not None
+    assert there.points > 20
+    assert (there.points, there.agreement, there.mirrored) == (
+        *(here.points, here.agreement, here.mirrored),
+    )
+    assert (there.shown_of_a, there.a_in_b) == (here.shown_of_b, here.b_in_a)
+    assert (there.shown_of_b, there.b_in_a) == (here.shown_of_a, here.a_in_b)
+
+
 async def test_a_list_is_paged_newest_first(either: httpx.AsyncClient, photo: Photo):
     ids = [(await made(either, photo, 1, b)).id for b in (2, 3, 4)]
     listed, cursor = [], None
     while True:
-        params = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        params = {"limit": 2, "cursor": cursor or ""}  # an empty one begins
         answer = await either.get("/v1/evidence", params=params)
         page = EvidenceList.model_validate_json(answer.content)
         listed += page.evidence

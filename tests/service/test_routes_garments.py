@@ -1,13 +1,17 @@
+import asyncio
 import base64
+import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
 import httpx
 import pytest
+from redis_process import RedisProcess
 
 from api_schemas.garments import CatalogList, GarmentAnswer, GarmentList
 from service.app import create_app
+from service.catalog.store import GarmentRecord
 from service.settings import Settings
 from tests.conftest import client_of
 
@@ -109,6 +113,62 @@ async def test_a_removed_garment_is_gone(client: httpx.AsyncClient, photo: Photo
     assert (first.status_code, first.content) == (204, b"")
     assert (second.status_code, second.json()["code"]) == (404, "garment_not_found")
     assert (await client.get("/v1/garments/a")).status_code == 404
+
+
+@pytest.fixture(params=["embedded", "redis"])
+def in_either_store(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    if request.param == "embedded":
+        return settings
+    process: RedisProcess = request.getfixturevalue("redis_process")
+    return settings.model_copy(update={"store": process.url})
+
+
+@pytest.mark.parametrize("happening", ["replaced", "deleted"])
+async def test_a_put_is_answered_with_what_it_wrote_whatever_others_do_meanwhile(
+    in_either_store: Settings, photo: Photo, monkeypatch: pytest.MonkeyPatch, happening: str
+):
+    app = create_app(in_either_store)
+    async with client_of(app) as client:
+        await client.put("/v1/garments/other", files={"image": photo(2)})
+        catalog = app.state.services.catalog
+        other, write = await catalog.get("default", "other"), catalog.put
+
+        async def meddled(name: str, records: Sequence[GarmentRecord]) -> list[bool]:
+            outcome: list[bool] = await write(name, records)
+            if happening == "deleted":
+                await catalog.delete(name, "a")
+            else:
+                await write(name, [dataclasses.replace(other, id="a", metadata={"x": "other"})])
+            return outcome
+
+        with monkeypatch.context() as meddling:
+            meddling.setattr(catalog, "put", meddled)
+            put = await client.put(
+                "/v1/garments/a", files={"image": photo(1)}, data={"metadata": '{"x": "own"}'}
+            )
+        alone = await client.put(
+            "/v1/garments/b", files={"image": photo(1)}, data={"metadata": '{"x": "own"}'}
+        )
+        assert (put.status_code, alone.status_code) == (201, 201), put.text
+        assert (await client.get("/v1/garments/b")).json() == alone.json()
+        changes = {"id": "", "updated_at": ""}
+        assert put.json() | changes == alone.json() | changes
+
+
+async def test_many_puts_and_deletes_at_once_are_each_answered_with_their_own(
+    in_either_store: Settings, photo: Photo
+):
+    async with client_of(create_app(in_either_store)) as client:
+        puts = [
+            client.put(
+                "/v1/garments/a", files={"image": photo(1)}, data={"metadata": f'{{"n": {n}}}'}
+            )
+            for n in range(20)
+        ]
+        deletes = [client.delete("/v1/garments/a") for _ in range(5)]
+        answers = (await asyncio.gather(*puts, *deletes))[: len(puts)]
+    assert {answer.status_code for answer in answers} <= {200, 201}
+    assert [answer.json()["metadata"] for answer in answers] == [{"n": n} for n in range(20)]
 
 
 async def test_catalogs_are_worlds_of_their_own(client: httpx.AsyncClient, photo: Photo):

@@ -235,6 +235,33 @@ async def test_an_import_waits_for_a_store_that_is_away(
     assert (job["state"], job["counts"]["created"], job["errors"]) == ("done", 2, 0)
 
 
+@pytest.mark.parametrize(
+    ("feed", "state"),
+    [
+        (b'{"error": "rate limited"}', "failed"),
+        (b"id,title,image_link,price\n", "failed"),
+        (b"id,title,image_link,price\ng9,Shirt,no address,1\ng1,Shirt,{url},1\n", "done"),
+    ],
+)
+async def test_an_import_that_deletes_nothing_although_it_was_to_says_why(
+    importing: httpx.AsyncClient, pictures: Pictures, feed: bytes, state: str
+):
+    whole = await importing.post("/v1/imports", files={"feed": table(pictures, 1, 2)})
+    await ended(importing, whole.headers["location"])
+    await asyncio.sleep(0.01)  # garments are older by a millisecond at least
+    taken = await importing.post(
+        "/v1/imports",
+        files={"feed": feed.replace(b"{url}", pictures.url("/1").encode())},
+        data={"delete_missing": "true"},
+    )
+    job = await ended(importing, taken.headers["location"])
+    assert (job["state"], job["counts"]["deleted"]) == (state, 0)
+    assert "nothing was deleted" in job["detail"]
+    errors = (await importing.get(f"{taken.headers['location']}/errors")).text.splitlines()
+    assert json.loads(errors[-1])["code"] == "nothing_deleted"
+    assert await garments(importing) == {"g1", "g2"}
+
+
 async def test_a_feed_that_breaks_off_fails_and_tells_why(
     importing: httpx.AsyncClient, pictures: Pictures
 ):

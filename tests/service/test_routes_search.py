@@ -232,6 +232,19 @@ async def test_a_search_that_means_nothing_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+async def test_a_filter_with_a_number_that_is_none_is_refused_by_its_place(
+    client: httpx.AsyncClient, number: str
+):
+    where = f'{{"price": {{"gt": {number}}}}}'
+    body = f'{{"query": {{"values": {{"collar": "shirt"}}}}, "where": {where}}}'
+    answer = await client.post(
+        "/v1/search", content=body, headers={"content-type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_filter")
+    assert answer.json()["detail"].startswith("price.gt: a number is finite, got ")
+
+
 async def test_one_query_at_a_time(client: httpx.AsyncClient, photo: Photo):
     answer = await client.post(
         "/v1/search",

@@ -9,6 +9,7 @@ from model.copies import NO_COPY
 from service.evidence.making import attention_of
 from service.evidence.overlays import as_jpeg, overlay, whole
 from service.evidence.report import charts, method, wording
+from service.evidence.report.aligned import aligned
 from service.evidence.report.figures import how_often, shown, spoken
 from service.evidence.report.parts import (
     Boxed,
@@ -42,7 +43,7 @@ def compose(record: EvidenceRecord) -> Report:
             Section("What was examined, and by what", tuple(_origin(record, document))),
             Section("Point by point", tuple(_points(document))),
             Section("Where the network looked", tuple(_looked(record, document))),
-            Section("Is one picture an edited copy of the other?", tuple(_copy(document))),
+            Section("Is one picture an edited copy of the other?", tuple(_copy(record, document))),
             Section("At which level of detail do they part?", tuple(_conceptual(document))),
             Section("The policy", (_policy(document),)),
             Section("How this was found", (Items(method.how(document)),)),
@@ -110,7 +111,8 @@ def _points(document: EvidenceDocument) -> Iterator[Part]:
     yield Table(header, rows, (15, 16, 16, 13, 13, 10, 22), frozenset({3, 4, 5}))
     yield Text(
         "By chance: unrelated pairs at least as alike. Ratio: how many times as likely this "
-        "similarity is where two garments have the same value as where they have different ones.",
+        "similarity is where two garments have the same value as where they have different ones; "
+        "held within bounds, beyond which the pairs that it was fitted on tell nothing.",
         "note",
     )
 
@@ -146,7 +148,7 @@ def _looked(record: EvidenceRecord, document: EvidenceDocument) -> Iterator[Part
         yield Text(f"Excluded, and not counted as different: {'; '.join(named)}.")
 
 
-def _copy(document: EvidenceDocument) -> Iterator[Part]:
+def _copy(record: EvidenceRecord, document: EvidenceDocument) -> Iterator[Part]:
     copy = document.edited_copy
     if copy is None:
         yield Text(
@@ -154,7 +156,9 @@ def _copy(document: EvidenceDocument) -> Iterator[Part]:
         )
         return
     yield Text(f"{wording.decided(copy)} {wording.copy_rates(copy, document.background.copies)}")
+    yield from aligned(record, document)
     yield charts.directions(copy)
+    yield Text(wording.both_ways(document.background.copies), "note")
     yield Text(
         "An edited copy is the same photograph after cropping, overlays, collage, recolouring and "
         "the like. Two photographs of the same garment are not copies in this sense.",

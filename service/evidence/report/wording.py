@@ -75,11 +75,7 @@ def rates(verdict: Verdict, background: Background) -> str:
             "without the figures below."
         )
     interval = background.false_accusation_interval
-    between = (
-        f" (between {percent(interval[0])} and {percent(interval[1])}, with 95 % confidence)"
-        if interval
-        else ""
-    )
+    between = f" ({_within(*interval)})" if interval else ""
     kinds = background.detection_rates or {}
     by_kind = "; ".join(f"{shown(kind)} {percent(rate)}" for kind, rate in kinds.items())
     return (
@@ -89,6 +85,12 @@ def rates(verdict: Verdict, background: Background) -> str:
         f"design variants it finds {percent(found)}, and misses the others"
         f"{f' (found: {by_kind})' if by_kind else ''}."
     )
+
+
+def _within(low: float, high: float) -> str:
+    if low == high:  # photographers are drawn anew, which changes nothing where there is one
+        return "of too few photographers to say how far that may be off"
+    return f"between {percent(low)} and {percent(high)}, with 95 % confidence"
 
 
 def caution(verdict: Verdict) -> str:
@@ -151,6 +153,20 @@ def copy_rates(copy: EditedCopy, background: CopyBackground | None) -> str:
         f"are called copies; of copies {percent(background.detection_rate)} are found; the "
         f"direction of crops and covered copies is wrong in "
         f"{percent(background.wrong_direction_rate)}."
+    )
+
+
+def both_ways(background: CopyBackground | None) -> str:
+    """What the two probabilities of a copy are, and what is made of them."""
+    judged = (
+        f" One that reaches {likely(background.threshold)} is judged to be so."
+        if background is not None and background.threshold is not None
+        else ""
+    )
+    return (
+        "Each figure is a probability by itself, where a copy and no copy were equally likely "
+        "beforehand. The two need not add up to 100 %: an edit that takes nothing away can be "
+        f"read either way.{judged}"
     )
 
 

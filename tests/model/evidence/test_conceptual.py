@@ -282,6 +282,42 @@ def test_a_value_read_alike_where_looks_differ_is_told_so():
     assert "collar: both are read as none, but do not look alike" in said.sentence
 
 
+def test_values_and_looks_that_are_alike_are_not_said_to_differ():
+    card = card_of(attribute("collar", ("none", "shirt"), scale=3.0), CARD.attributes[5])
+    blue = [1.0, *[0.0] * 15]
+    sure, near = image([blue, blue], [1, 1]), image([[0.9, 0.436, *[0.0] * 14], blue], [1, 0])
+    said = compare_concepts(sure, near, card)
+    assert (said.parting, said.clear) == ("collar", False)
+    assert said.sentence == (
+        "Nothing that both show sets them clearly apart; least alike in collar. "
+        "Only one shows color."
+    )
+
+
+def test_other_values_that_set_nothing_clearly_apart_are_told_as_the_best_guess():
+    card = card_of(attribute("collar", ("none", "shirt"), scale=3.0))
+    a, b = ([first, second, *[0.0] * 14] for first, second in ((0.71, 0.7), (0.7, 0.71)))
+    assert compare_concepts(image([a], [1]), image([b], [1]), card).sentence == (
+        "Alike in all that both show (collar), as far as can be told."
+    )
+    a, b = ([first, second, *[0.0] * 14] for first, second in ((0.9, 0.44), (0.44, 0.9)))
+    said = compare_concepts(image([a], [1]), image([b], [1]), card)
+    assert not said.clear
+    assert said.sentence == (
+        "Nothing that both show sets them clearly apart; least alike in collar: none against shirt."
+    )
+
+
+def test_one_value_read_with_other_certainty_can_part_two_that_look_alike():
+    card = card_of(attribute("collar", ("none", "shirt"), frequencies=(0.9, 0.1), scale=20.0))
+    sure, unsure = image([[1.0, *[0.0] * 15]], [1]), image([[0.72, 0.69, *[0.0] * 14]], [1])
+    said = compare_concepts(sure, unsure, card)
+    assert said.clear
+    assert said.sentence == (
+        "They part at collar: both are read as none, with different certainty."
+    )
+
+
 def test_only_the_attributes_asked_for_are_spoken_of_in_whatever_order():
     a, b = garment(), garment(color="red", collar="shirt")
     one = compare_concepts(a, b, CARD, ["pattern", "collar"])

@@ -31,6 +31,8 @@ def laid() -> LaidPairs:
             shown_of_b=float(share) if is_own else 1.0,
             a_in_b=CORNERS,
             b_in_a=CORNERS,
+            seam_of_a=0.0,
+            seam_of_b=0.0,
         )
         for is_own, share in zip(own.tolist(), kept.tolist(), strict=True)
     ]

@@ -10,7 +10,7 @@ from service.cli.failures import CommandError
 GARMENTS = {
     "coat": {"brand": "Alder", "price": 129.5, "in_stock": True, "size": ["M", "L"], "no": "007"},
     "sock": {"brand": "Plain & Kin", "price": 4, "in_stock": False, "size": "42"},
-    "boot": {"brand": "alder=oak", "price": 80, "size": 42, "note": None},
+    "boot": {"brand": "alder=oak", "price": 80, "size": 42, "note": None, "line": "Infinity"},
 }
 
 
@@ -35,6 +35,7 @@ GARMENTS = {
         (["size=L", "size=M"], "coat"),
         (["no=007"], "coat"),
         (["note=null"], "boot"),
+        (["line=Infinity"], "boot"),
         (["brand>B"], "sock boot"),
         ([], "coat sock boot"),
     ],

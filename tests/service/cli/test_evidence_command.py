@@ -6,7 +6,12 @@ from api_schemas.evidence import EvidenceDocument
 from model import encoder as encoding
 from service.cli.opening import embed_file
 from service.evidence.canonical import sha256_of
-from tests.service.evidence.evidence_records import with_evidence
+from tests.service.evidence.evidence_records import (
+    edited_copy,
+    laying,
+    on_a_floor,
+    with_evidence,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +45,25 @@ def test_reports_are_written_beside_a_summary(run, pictures, tmp_path):
     identity = done.out.split("evidence ")[-1].partition(",")[0]
     assert f"Lapel evidence {identity}" in html.read_text()
     assert all(f"written: {file}" in done.out for file in (html, pdf))
+
+
+def test_the_summary_says_how_one_picture_lies_on_the_other(run, tmp_path, monkeypatch):
+    read = encoding._read_card
+    monkeypatch.setattr(encoding, "_read_card", lambda *given: laying(read(*given)))
+    source = on_a_floor(1, 101)
+    pictures = {"source": source, "copy": edited_copy(source), "other": on_a_floor(51, 101)}
+    for name, data in pictures.items():
+        (tmp_path / f"{name}.png").write_bytes(data)
+    said = {
+        name: " ".join(
+            run("evidence", tmp_path / "source.png", tmp_path / f"{name}.png").out.split()
+        )
+        for name in ("copy", "other")
+    }
+    assert "Picture B is judged to be an edited copy of picture A." in said["copy"]
+    assert "places of picture A are found again in picture B" in said["copy"]
+    assert "Neither picture is judged" in said["other"]
+    assert "where they overlap they agree to" in said["other"]
 
 
 def test_only_the_attributes_asked_for_are_examined(run, pictures, encoder):

@@ -40,6 +40,13 @@ def metadata(catalog: str = "default") -> dict[str, object]:
         return {record.id: record.metadata for record in records}
 
 
+def test_the_summary_is_one_line_however_narrow_the_terminal(run, feed, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    found = run("import", feed, "--dry-run")
+    assert len(found.out.splitlines()) == 1
+    assert found.out.endswith("images to fetch: 3\n")
+
+
 def test_a_feed_is_stored_and_what_failed_is_told_and_written(run, feed, pictures, tmp_path):
     for name in ("errors.csv", "errors.ndjson"):
         (tmp_path / name).write_text("of an earlier run")
@@ -99,6 +106,19 @@ def test_deleting_what_is_missing_spares_the_rest_and_other_catalogs(run, feed, 
     assert set(metadata()) == {"g1", "g2", "g3"}
     assert "2 deleted" in run("import", feed, "--delete-missing").out
     assert (set(metadata()), set(metadata("other"))) == ({"g1"}, {"g1", "g2", "g3"})
+
+
+def test_a_feed_without_a_product_deletes_nothing_and_fails(run, feed, pictures, tmp_path):
+    pictures.gone.clear()
+    run("import", feed)
+    feed.write_text(feed.read_text().splitlines()[0])
+    done = run("import", feed, "--delete-missing", "--errors", tmp_path / "errors.csv")
+    assert (done.code, set(metadata())) == (1, {"g1", "g2", "g3"})
+    assert "0 deleted" in done.out
+    assert "no product that can be read, so nothing was deleted" in done.err
+    assert "what came before" not in done.err
+    assert "nothing_deleted" in (tmp_path / "errors.csv").read_text()
+    assert run("import", feed).code == 0
 
 
 def test_a_feed_that_breaks_off_keeps_what_came_before(run, pictures, tmp_path):

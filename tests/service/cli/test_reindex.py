@@ -115,3 +115,9 @@ def embed(encoder, image):
     from model import pixels
 
     return encoder.encode(pixels.decode(image, encoder.card.preprocessing)[None])[0]
+
+
+def test_a_search_that_finds_none_tells_of_those_of_another_model(run, stale, shown):
+    done = run("search", shown.file, "--store", stale)
+    assert "0 of 0 garments" in done.out
+    assert "4 stored garments have vectors of another model" in done.err

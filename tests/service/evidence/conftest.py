@@ -12,7 +12,7 @@ from model.encoder import Encoder
 from service.evidence.local_store import LocalEvidence
 from service.evidence.redis_store import RedisEvidence
 from service.evidence.store import EvidenceStore
-from tests.service.evidence.evidence_records import Records
+from tests.service.evidence.evidence_records import Records, laying
 
 Opens = Callable[[], AbstractAsyncContextManager[EvidenceStore]]
 
@@ -20,6 +20,12 @@ Opens = Callable[[], AbstractAsyncContextManager[EvidenceStore]]
 @pytest.fixture(scope="session")
 def records(encoder: Encoder, photo: Callable[[int], bytes]) -> Records:
     return Records(encoder, photo)
+
+
+@pytest.fixture(scope="session")
+def laid_records(encoder: Encoder, photo: Callable[[int], bytes]) -> Records:
+    """Made with a card that says what to make of two pictures laid one on the other."""
+    return Records(encoder, photo, laying(encoder.card))
 
 
 @pytest.fixture(params=["folder", "redis"])

@@ -2,13 +2,17 @@
 
 import base64
 import functools
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from api_schemas.card import (
     AttributeEvidenceCard,
+    CopyVerification,
+    DesignSpace,
     EvidenceCard,
     EvidencePolicy,
     EvidenceRates,
@@ -16,6 +20,8 @@ from api_schemas.card import (
     ModelCard,
 )
 from model import pixels
+from model.backgrounds import busy_background, pasted
+from model.drawings.numbered import Drawn
 from model.encoder import Encoder
 from service.evidence.making import Maker, Side
 from service.evidence.store import EvidenceRecord
@@ -71,6 +77,78 @@ def with_evidence(card: ModelCard) -> ModelCard:
     return card.model_copy(update={"evidence": evidence})
 
 
+def laying(card: ModelCard) -> ModelCard:
+    """The card, which also says what to make of two pictures laid one on the other.
+
+    A crop is told by what it shows alone, since the vectors of drawings may say anything.
+    """
+    verification = CopyVerification(
+        intercept=-5.0,
+        cosine=0.1,
+        points=1.0,
+        agreement=4.0,
+        direction_slope=1.0,
+        direction_margin=1.5,
+        coverage=30.0,
+        page=30.0,
+        threshold=0.7,
+        false_accusation_rate=0.0031,
+        detection_rate=0.87,
+        wrong_direction_rate=0.012,
+        nearest=5,
+    )
+    design = DesignSpace(
+        slope=8.0,
+        intercept=-6.0,
+        direction_slope=5.0,
+        direction_margin=0.7,
+        threshold=0.8,
+        false_accusation_rate=0.0095,
+        false_accusation_rate_any_pair=0.0001,
+        detection_rate=0.46,
+        wrong_direction_rate=0.023,
+        compared_with=457,
+        pairs=4122,
+        fitted_on="valid",
+        verification=verification,
+    )
+    return with_evidence(card).model_copy(update={"design_space": design})
+
+
+def by_vectors_alone(card: ModelCard) -> ModelCard:
+    """The card, which says nothing of two pictures laid one on the other."""
+    design = card.design_space
+    assert design is not None
+    return with_evidence(card).model_copy(
+        update={"design_space": design.model_copy(update={"verification": None})}
+    )
+
+
+@functools.cache
+def on_a_floor(garment: int, floor: int) -> bytes:
+    """A drawn garment on a busy floor, as a PNG."""
+    drawn = Drawn.numbered(garment)
+    mask = np.any(list(drawn.masks().values()), axis=0)
+    image = drawn.picture()
+    ground = busy_background(image.size, np.random.default_rng(floor))
+    return _png(pasted(image, mask, ground))
+
+
+@functools.cache
+def edited_copy(data: bytes) -> bytes:
+    """Two thirds by four fifths of a picture, from its middle, turned over."""
+    image = Image.open(io.BytesIO(data)).convert("RGB")
+    width, height = image.size
+    box = (round(width / 6), round(height / 10), round(5 * width / 6), round(9 * height / 10))
+    return _png(ImageOps.mirror(image.crop(box)))
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
 def packed(array: np.ndarray) -> str:
     return base64.b64encode(array.tobytes()).decode()
 
@@ -78,8 +156,8 @@ def packed(array: np.ndarray) -> str:
 class Records:
     """Makes records from drawn garments by their numbers, each a minute after the one before."""
 
-    def __init__(self, encoder: Encoder, photo: Photo) -> None:
-        card = with_evidence(encoder.card)
+    def __init__(self, encoder: Encoder, photo: Photo, card: ModelCard | None = None) -> None:
+        card = card or by_vectors_alone(encoder.card)
         self.maker = Maker(card, identity(encoder), "0.0")
         self._photo = photo
         self._embed = functools.cache(
@@ -87,8 +165,10 @@ class Records:
         )
 
     def side(self, number: int, name: str | None = None) -> Side:
-        data = self._photo(number)
-        return Side(name or f"garment-{number}.png", data, self._embed(data))
+        return self.of(self._photo(number), name or f"garment-{number}.png")
+
+    def of(self, data: bytes, name: str) -> Side:
+        return Side(name, data, self._embed(data))
 
     def __call__(self, a: int, b: int, *, minute: int = 0, **asked: object) -> EvidenceRecord:
         now = START + timedelta(minutes=minute)

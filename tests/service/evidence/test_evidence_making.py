@@ -16,8 +16,8 @@ from service.evidence.attention import attention_maps
 from service.evidence.canonical import canonical
 from service.evidence.errors import EvidenceUnavailable
 from service.evidence.making import Maker, attention_of
-from service.evidence.overlays import whole
-from tests.service.evidence.evidence_records import START
+from service.evidence.overlays import outlined, whole
+from tests.service.evidence.evidence_records import START, edited_copy, on_a_floor
 
 
 def test_a_document_holds_what_the_model_says(records):
@@ -80,6 +80,58 @@ def test_exchanged_pictures_exchange_what_is_directional_and_nothing_else(record
     assert forth["conceptual"]["statements_a"] == back["conceptual"]["statements_b"]
 
 
+def test_a_crop_turned_over_is_laid_where_it_was_cut_from(laid_records):
+    source = on_a_floor(1, 101)
+    a, b = (laid_records.of(data, "") for data in (source, edited_copy(source)))
+    document = laid_records.maker.make(a, b, now=START).document
+    copy = EvidenceDocument.model_validate(document).edited_copy
+    assert copy.decision == "b_is_copy_of_a"
+    laid = copy.alignment
+    assert laid.mirrored
+    assert laid.points > 20
+    assert laid.agreement > 0.7
+    assert laid.shown_of_a == pytest.approx(2 / 3 * 4 / 5, abs=0.03)
+    assert laid.shown_of_b == pytest.approx(1, abs=0.03)
+    # What is on the left of the crop was on the right.
+    left, top, right, bottom = 1 / 6, 1 / 10, 5 / 6, 9 / 10
+    np.testing.assert_allclose(
+        laid.b_in_a, [(right, top), (left, top), (left, bottom), (right, bottom)], atol=0.02
+    )
+    design = laid_records.maker.card.design_space
+    rates, verification = document["background"]["copies"], design.verification
+    for name in ("detection_rate", "wrong_direction_rate", "threshold"):
+        assert rates[name] == getattr(verification, name)
+    assert copy.false_accusation_rate == verification.false_accusation_rate
+
+
+def test_exchanged_pictures_exchange_how_they_lie_on_each_other(laid_records):
+    source = on_a_floor(2, 102)
+    sides = [laid_records.of(data, "") for data in (source, edited_copy(source))]
+    sides.append(laid_records.of(on_a_floor(52, 102), ""))
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        forth, back = (
+            laid_records.maker.make(sides[a], sides[b], now=START).document["edited_copy"]
+            for a, b in ((one, other), (other, one))
+        )
+        assert forth["a_is_copy_of_b"] == back["b_is_copy_of_a"]
+        assert forth["b_is_copy_of_a"] == back["a_is_copy_of_b"]
+        assert forth["similarity"] == back["similarity"]
+        there, here = forth["alignment"], back["alignment"]
+        for name in ("points", "agreement", "mirrored"):
+            assert there[name] == here[name]
+        for of_a, of_b in (("shown_of_a", "shown_of_b"), ("a_in_b", "b_in_a")):
+            assert (there[of_a], there[of_b]) == (here[of_b], here[of_a])
+
+
+def test_a_model_that_compares_vectors_alone_lays_no_picture_on_another(records):
+    source = on_a_floor(1, 101)
+    a, b = (records.of(data, "") for data in (source, edited_copy(source)))
+    document = records.maker.make(a, b, now=START).document
+    assert document["edited_copy"]["alignment"] is None
+    threshold = records.maker.card.design_space.threshold
+    assert document["background"]["copies"]["threshold"] == pytest.approx(threshold, rel=1e-5)
+
+
 def test_attention_is_kept_for_the_attributes_asked_for_in_their_order(records):
     names = [records.maker.card.attribute_names[i] for i in (3, 0)]
     record = records(1, 2, names=names)
@@ -114,6 +166,49 @@ def test_pictures_are_left_out_where_they_are_not_to_be_kept(records):
     record = maker.make(records.side(1), records.side(2), now=START + timedelta(minutes=0))
     assert (record.pictures.a, record.pictures.b) == (None, None)
     assert record.document == records(1, 2).document
+
+
+def dark(image):
+    """(H, W) where an outline's black is."""
+    return np.asarray(image.convert("L")) < 60
+
+
+def test_an_outline_encloses_the_part_that_lies_within_the_picture():
+    grey = Image.new("RGB", (640, 480), (150, 150, 150))
+    line = dark(outlined(grey, [(0.25, 0.25), (0.75, 0.25), (0.75, 0.75), (0.25, 0.75)]))
+    rows, columns = np.nonzero(line)
+    assert (columns.min(), columns.max()) == pytest.approx((160, 480), abs=4)
+    assert (rows.min(), rows.max()) == pytest.approx((120, 360), abs=4)
+    assert not line[200:280, 240:400].any()
+
+
+@pytest.mark.parametrize("size", [(640, 480), (640, 40), (8, 640), (640, 1)])
+def test_what_lies_beyond_the_picture_is_outlined_along_its_border(size):
+    grey = Image.new("RGB", size, (150, 150, 150))
+    far = [(-30.0, -20.0), (30.0, -20.0), (30.0, 20.0), (-30.0, 20.0)]
+    shown = outlined(grey, far)
+    assert shown.size == size
+    if min(size) >= 40:
+        rows, columns = np.nonzero(dark(shown))
+        assert min(columns.min(), rows.min()) > 0
+        assert (columns.max() - columns.min(), rows.max() - rows.min()) == pytest.approx(
+            (size[0], size[1]), abs=24
+        )
+
+
+def test_an_area_that_lies_elsewhere_leaves_a_picture_as_it_is():
+    grey = Image.new("RGB", (640, 480), (150, 150, 150))
+    elsewhere = [(2.0, 2.0), (3.0, 2.0), (3.0, 3.0), (2.0, 3.0)]
+    assert outlined(grey, elsewhere).tobytes() == grey.tobytes()
+
+
+@pytest.mark.parametrize("ground", [(0, 0, 0), (255, 255, 255), (200, 30, 30)])
+def test_an_outline_shows_on_any_cloth(ground):
+    cloth = Image.new("RGB", (300, 300), ground)
+    drawn = outlined(cloth, [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)])
+    across = np.asarray(drawn.convert("L"))[150, :150].astype(int)
+    assert across.min() == 0
+    assert across.max() == 255  # black between white, or it would vanish on one of them
 
 
 @pytest.mark.parametrize(("orientation", "size"), [(1, (40, 60)), (6, (60, 40))])

@@ -28,7 +28,7 @@ from service.evidence.report.parts import (
 )
 from service.evidence.report.pdf import render_pdf
 from service.evidence.report.rendering import rendered
-from tests.service.evidence.evidence_records import START
+from tests.service.evidence.evidence_records import START, edited_copy, on_a_floor
 
 HOSTILE = '"><script>alert(1)</script><b>&amp;</b>\u202egpj.\x00\u0007 袖 {{7*7}} %s.jpg'
 VOID = {"meta", "img", "col", "rect", "polyline"}
@@ -290,6 +290,16 @@ def test_bars_are_as_long_as_their_figures(records):
     assert [m.width for m in hatched] == pytest.approx([130 * share for share in rarity])
 
 
+def test_an_interval_that_could_not_be_measured_is_not_given_as_one(records):
+    record = records(1, 2)
+    for low, high in ((0.042, 0.042), (0.031, 0.073)):
+        background = record.document["background"] | {"false_accusation_interval": [low, high]}
+        altered = record.document | {"background": background}
+        text = said(dataclasses.replace(record, document=altered))
+        assert ("too few photographers" in text) is (low == high)
+        assert ("with 95 % confidence" in text) is (low != high)
+
+
 def with_copy(record, decision, **background):
     """The record as a model with a space for copies would have made it."""
     copy = {
@@ -330,7 +340,109 @@ def test_both_directions_are_drawn_with_their_probabilities(records):
     assert "Neither picture is judged" in text
 
 
+def test_two_probabilities_that_are_judged_to_be_no_copy_are_explained(records):
+    text = said(with_copy(records(1, 2), "no_copy", threshold=0.83))
+    assert "The two need not add up to 100 %" in text
+    assert "One that reaches 83 % is judged to be so." in text
+    assert "is judged to be so" not in said(with_copy(records(1, 2), "no_copy"))
+
+
 def test_errors_that_were_not_measured_are_not_given(records):
     text = said(with_copy(records(1, 2), "no_copy", compared_with=0))
     assert "How often this model errs in recognising copies was not measured." in text
     assert "are called copies" not in text
+
+
+COPIES = "Is one picture an edited copy of the other?"
+
+
+def section(record, title):
+    return next(each for each in compose(record).sections if each.title == title)
+
+
+def flat(parts):
+    """Every part, those within others too."""
+    for part in parts:
+        yield part
+        for column in getattr(part, "columns", ()):
+            yield from flat(column)
+
+
+def laid_record(laid_records, *, copied=True):
+    source = on_a_floor(1, 101)
+    other = edited_copy(source) if copied else on_a_floor(51, 101)
+    a, b = laid_records.of(source, "source.png"), laid_records.of(other, "other.png")
+    return laid_records.maker.make(a, b, now=START)
+
+
+def changed(record, **alignment):
+    """The record with another alignment."""
+    copy = record.document["edited_copy"]
+    copy = copy | {"alignment": copy["alignment"] | alignment}
+    return dataclasses.replace(record, document=record.document | {"edited_copy": copy})
+
+
+def test_a_copy_is_shown_where_it_lies_in_its_source(laid_records):
+    record = laid_record(laid_records)
+    copy = EvidenceDocument.model_validate(record.document).edited_copy
+    assert copy.decision == "b_is_copy_of_a"
+    parts = list(flat(section(record, COPIES).parts))
+    text = " ".join(texts_of(section(record, COPIES).parts))
+    assert f"{copy.alignment.points} places of picture A are found again in picture B" in text
+    assert "turned over (mirrored)" in text
+    assert f"B covers {figures.percent(round(copy.alignment.shown_of_a, 2))} of A" in text
+    assert f"agree to {copy.alignment.agreement:.2f}" in text
+    shown = [part for part in parts if isinstance(part, Picture)]
+    assert [part.caption[0] for part in shown] == ["A", "B"]
+    image = Image.open(io.BytesIO(shown[0].jpeg)).convert("L")
+    # The crop's left and right edge, of a picture of 640 pixels.
+    for x in (1 / 6, 5 / 6):
+        x = round(x * image.width)
+        assert min(image.getpixel((x + step, 320)) for step in range(-4, 5)) < 60
+    assert (
+        rendered(record, "html").count(b"the line is the frame of") == 4
+    )  # each with its alt text
+    assert render_pdf(compose(record)).startswith(b"%PDF")
+
+
+def test_two_garments_on_one_floor_get_one_sentence_and_no_pictures(laid_records):
+    record = laid_record(laid_records, copied=False)
+    copy = EvidenceDocument.model_validate(record.document).edited_copy
+    assert copy.decision == "no_copy"
+    parts = section(record, COPIES).parts
+    assert not [part for part in flat(parts) if isinstance(part, Picture)]
+    text = " ".join(texts_of(parts))
+    assert f"{copy.alignment.points} places match" in text
+    assert f"agree to {copy.alignment.agreement:.2f}" in text
+    assert "found again" not in text
+    none = " ".join(texts_of(section(changed(record, points=0), COPIES).parts))
+    assert "no more places match than in any two pictures" in none
+
+
+def test_a_copy_without_places_to_match_is_not_said_to_have_any(laid_records):
+    record = changed(laid_record(laid_records), points=2)
+    text = " ".join(texts_of(section(record, COPIES).parts))
+    assert "Too few places of the two match" in text
+    assert "2 places" not in text
+
+
+def test_how_pictures_lie_is_said_also_where_they_were_not_kept(laid_records):
+    record = laid_record(laid_records)
+    pictures = dataclasses.replace(record.pictures, a=None, b=None)
+    bare = section(dataclasses.replace(record, pictures=pictures), COPIES)
+    assert "are found again in picture B" in " ".join(texts_of(bare.parts))
+    assert not [part for part in flat(bare.parts) if isinstance(part, Picture)]
+
+
+def test_method_and_limits_speak_of_places_where_pictures_were_laid_on_each_other(
+    records, laid_records
+):
+    laid, alone = said(laid_record(laid_records)), said(with_copy(records(1, 2), "no_copy"))
+    without = records(1, 2)
+    without = said(dataclasses.replace(without, document=without.document | {"edited_copy": None}))
+    for words in ("one picture is laid on the other", "Two garments on the same floor"):
+        assert words in laid
+        assert words not in alone
+        assert words not in without
+    for text, expected in ((laid, True), (alone, True), (without, False)):
+        assert ("one vector more of each whole picture" in text) is expected

@@ -9,6 +9,7 @@ from service.evidence.canonical import sha256_of
 from service.evidence.local_store import DATABASE, LocalEvidence
 from service.evidence.making import ID_DIGITS
 from service.evidence.verifying import figures_check, hash_checks, is_unaltered
+from tests.service.evidence.evidence_records import START, edited_copy, on_a_floor
 
 
 def failing(record):
@@ -102,14 +103,39 @@ def test_files_that_were_not_kept_cannot_be_checked_and_nothing_fails(records):
 
 def test_the_same_figures_are_found_again(records):
     record = records(1, 2)
-    a, b = records.side(1).embedding, records.side(2).embedding
+    a, b = records.side(1), records.side(2)
     again = records.maker.examined(a, b, None, None)
     assert figures_check(record, again, "")["holds"] is True
 
 
+def test_pictures_laid_one_on_the_other_lie_so_again(laid_records):
+    source = on_a_floor(1, 101)
+    a, b = (laid_records.of(data, "") for data in (source, edited_copy(source)))
+    record = laid_records.maker.make(a, b, now=START)
+    again = laid_records.maker.examined(a, b, None, None)
+    assert figures_check(record, again, "")["holds"] is True
+    moved = with_document(
+        record, lambda d: d["edited_copy"]["alignment"]["a_in_b"][0].__setitem__(0, 0.5)
+    )
+    check = figures_check(moved, again, "")
+    assert check["holds"] is False
+    assert check["detail"].startswith("edited_copy.alignment.a_in_b[0][0]: 0.5 then")
+
+
+def test_a_figure_that_older_programs_did_not_give_is_no_difference(records):
+    record = records(1, 2)
+    again = records.maker.examined(records.side(1), records.side(2), None, None)
+    older = with_document(record, lambda d: d["edited_copy"].pop("alignment"))
+    assert figures_check(older, again, "")["holds"] is True
+    without = with_document(record, lambda d: d["edited_copy"].pop("decision"))
+    check = figures_check(without, again, "")
+    assert check["holds"] is False
+    assert check["detail"].startswith("edited_copy.decision: None then")
+
+
 def test_other_figures_are_named(records):
     record = records(1, 2)
-    a, b = records.side(1).embedding, records.side(3).embedding
+    a, b = records.side(1), records.side(3)
     check = figures_check(record, records.maker.examined(a, b, None, None), "")
     assert check["holds"] is False
     assert "attributes[" in check["detail"]
@@ -118,7 +144,7 @@ def test_other_figures_are_named(records):
 
 def test_a_last_digit_makes_no_difference_and_a_verdict_does(records):
     record = records(1, 2)
-    a, b = records.side(1).embedding, records.side(2).embedding
+    a, b = records.side(1), records.side(2)
     again = records.maker.examined(a, b, None, None)
     nudged = with_document(
         record, lambda d: d["verdict"].update(probability=d["verdict"]["probability"] * 1.001)

@@ -15,7 +15,7 @@ from service.errors import StoreUnavailable
 from service.feeds.opening import open_feed
 from service.feeds.records import FeedError, Product
 from service.imports import running
-from service.imports.records import Fault, ImportOptions
+from service.imports.records import EmptyFeedError, Fault, ImportOptions
 from service.imports.running import run_import
 from service.imports.storing import Storing
 from service.new_garment import NewGarment
@@ -37,10 +37,15 @@ OPTIONS = ImportOptions("shop", currency="EUR")
 
 
 async def imported(
-    services: Services, feed: Path, options: ImportOptions = OPTIONS, **more: object
+    services: Services,
+    feed: Path,
+    options: ImportOptions = OPTIONS,
+    into: list[Fault] | None = None,
+    **more: object,
 ) -> tuple[Counter[str], list[Fault]]:
+    """What an import did; its faults also go `into` a list, for imports that fail."""
     counts: Counter[str] = Counter()
-    faults: list[Fault] = []
+    faults: list[Fault] = [] if into is None else into
     with open_feed(feed, currency=options.currency) as opened:
         steps = run_import(opened, options, services.ingest, services.catalog, **more)  # type: ignore[arg-type]
         async for step in steps:
@@ -253,6 +258,40 @@ async def test_nothing_is_deleted_when_a_row_was_lost_or_the_feed_broke_off(
     with pytest.raises(FeedError):
         await imported(services, broken, options)
     assert (await stored(services)).keys() >= {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"error": "rate limited"}',
+        "[]",
+        "id\ttitle\timage_link\tprice\n",
+        "Handle,Title,Image Src\n",
+        "ID,Name,Images\n",
+        "<rss><channel></channel></rss>",
+        "id\ttitle\timage_link\nc\tno image\n",
+    ],
+)
+async def test_a_feed_without_a_product_deletes_nothing_and_says_so(
+    services: Services, pictures: Pictures, tmp_path: Path, content: str
+):
+    rows = [("a", "A", "/1", 1), ("b", "B", "/2", 1)]
+    await imported(services, table(pictures, tmp_path, *rows))
+    await asyncio.sleep(0.01)
+    empty = tmp_path / "empty"
+    empty.write_text(content)
+    options = replace(OPTIONS, delete_missing=True)
+    for dry_run in (True, False):
+        faults: list[Fault] = []
+        with pytest.raises(EmptyFeedError, match="nothing was deleted"):
+            await imported(services, empty, options, into=faults, dry_run=dry_run)
+        assert faults[-1].code == "nothing_deleted"
+        assert (await stored(services)).keys() == {"a", "b"}
+    counts, _ = await imported(services, empty)
+    assert +counts == {"failed": 1} if "no image" in content else not +counts
+    # Products that an earlier run has dealt with are products too.
+    counts, faults = await imported(services, table(pictures, tmp_path, rows[0]), options, skip=1)
+    assert (counts, faults) == ({"deleted": 1}, [])
 
 
 async def test_a_dry_run_counts_what_the_import_then_does(

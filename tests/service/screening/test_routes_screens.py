@@ -121,6 +121,41 @@ async def test_a_small_screen_is_answered_at_once(screening: httpx.AsyncClient):
     )
 
 
+@pytest.mark.parametrize("side", ["designs", "suspects"])
+@pytest.mark.parametrize("why", ["misspelt", "filtered"])
+async def test_a_screen_that_compared_nothing_says_so(
+    screening: httpx.AsyncClient, side: str, why: str
+):
+    nothing = {"catalog": "martek"} if why == "misspelt" else {**REQUEST[side], "where": {"x": 1}}
+    request = REQUEST | {side: nothing}
+    answer = await screening.post("/v1/screen", json=request)
+    found = ScreenResult.model_validate_json(answer.content)
+    assert (found.findings, found.summary.pairs) == ([], 0)
+    assert found.summary.note is not None
+    assert found.summary.note.startswith(f"nothing was compared: no {side} in the catalog")
+    streamed = await screening.post("/v1/screen", json=request, headers=NDJSON)
+    assert json.loads(streamed.text)["summary"] == found.summary.model_dump()
+    taken = await screening.post("/v1/screen", json=request, headers={"prefer": "respond-async"})
+    job = await until(screening, taken.headers["location"], in_state("done"))
+    assert job["summary"] == found.summary.model_dump()
+    whole = await screening.post("/v1/screen", json=REQUEST)
+    assert whole.json()["summary"]["note"] is None
+
+
+async def test_a_watching_screen_of_an_empty_catalog_says_so_until_it_is_filled(
+    screening: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(worker, "WATCH_S", 0.05)
+    later = REQUEST | {"suspects": {"catalog": "later"}, "watch": True}
+    taken = await screening.post("/v1/screen", json=later)
+    location = taken.headers["location"]
+    job = await until(screening, location, in_state("watching"))
+    assert job["summary"]["note"].startswith("nothing was compared: no suspects")
+    await put(screening, "later", 5)
+    job = await until(screening, location, lambda job: job["summary"]["findings"] == 2)
+    assert job["summary"]["note"] is None
+
+
 async def test_the_threshold_may_be_a_number_of_false_findings(screening: httpx.AsyncClient):
     request = {k: v for k, v in REQUEST.items() if k != "max_false_accusation_rate"}
     for wanted in (1.0, 0.2, None):

@@ -243,6 +243,26 @@ async def test_what_holds_its_services_before_a_switch_writes_for_the_new_model_
         assert (await services.catalog.get("default", "g1")).metadata == {"v": 2}
 
 
+async def test_a_put_that_began_before_a_switch_is_answered_by_the_model_it_began_with(
+    place: object, photo: Photo, other_model: bytes, fingerprints: tuple[str, str]
+):
+    async with open_services(settings_on(place), leads=True, drain_s=60) as services:
+        before = services.fixed
+        await before.ingest.put("default", [NewGarment("g1", photo(1), {})])
+        await services.changes.start(other_model, force=False)
+        async with asyncio.timeout(60):
+            while services.encoder.fingerprint != fingerprints[1]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        for number, is_new in ((1, False), (2, True)):
+            garment = NewGarment(f"g{number}", photo(number), {"v": 2})
+            written = await before.ingest.put_one("default", garment)
+            assert (written.new, written.record.metadata) == (is_new, {"v": 2})
+            own = await before.embedder.embed(photo(number))
+            assert (written.embedding.vectors == own.vectors).all()
+            stored = await services.catalog.get("default", garment.id)
+            assert (written.record.vectors == stored.vectors).all()
+
+
 async def idle(services: Services) -> None:
     async with asyncio.timeout(60):
         while (await services.changes.now()).state != "idle":  # noqa: ASYNC110
@@ -310,9 +330,16 @@ async def test_changing_the_model_needs_the_token_and_a_model(
             for method in ("GET", "POST", "DELETE"):
                 answer = await client.request(method, CHANGE, headers=headers)
                 assert (answer.status_code, answer.json()["code"]) == (401, "not_authorized")
+                assert answer.headers["www-authenticate"] == "Bearer"
+                is_wrong = "Bearer wrong" in headers.values()
+                assert ("is not the one" in answer.json()["detail"]) is is_wrong
+        lower = {"Authorization": f"bearer {TOKEN}"}  # a scheme's case does not matter
+        assert (await client.get(CHANGE, headers=lower)).status_code == 200
         answer = await client.post(CHANGE, content=b"no model", headers=HEADERS)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_model")
         assert "/tmp" not in answer.text
+        detail = answer.json()["detail"]
+        assert detail.startswith("the file that was sent is not a usable ONNX file: ")
         state = (await client.get(CHANGE, headers=HEADERS)).json()
         assert (state["state"], state["next"]) == ("idle", None)
     small = settings_on(place, max_model_mib=1)
