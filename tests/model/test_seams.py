@@ -33,7 +33,7 @@ def test_what_was_pasted_has_one_though_the_outline_is_a_pixel_off(seed, off):
 
 
 def test_the_texture_of_a_cloth_is_no_seam():
-    noise = np.random.default_rng(0).normal(128, 15, (SIDE, SIDE))
+    noise = np.random.default_rng(0).normal(128, 40, (SIDE, SIDE))
     assert seam(grey(noise), WHOLE, SQUARE) < SEAM
 
 
