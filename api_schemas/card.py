@@ -83,7 +83,7 @@ class AttributeCard(Frozen):
 
 
 class CopyVerification(Frozen):
-    """What turns two pictures, laid one on the other, into "is a copy of", beside their vectors.
+    """How two pictures that are laid one on the other are told to be copies.
 
     ``similar = sigmoid(intercept + cosine * c + points * log(1 + max(n - 4, 0)) + agreement * g)``
     for the cosine ``c`` in the space ``design``, ``n`` places that match and the agreement ``g``.

@@ -576,8 +576,7 @@ class DescribedAttribute(Answer):
 
 
 class CopyVerification(Answer):
-    """What turns two pictures, laid one on the other, into "is a copy of", beside their
-    vectors.
+    """How two pictures that are laid one on the other are told to be copies.
 
     ``similar = sigmoid(intercept + cosine * c + points * log(1 + max(n - 4, 0)) + agreement
     * g)``
