@@ -5,7 +5,7 @@ page, or put into a frame, ends where the page begins. So the two ways for one p
 within another are told apart.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 import cv2
@@ -21,7 +21,8 @@ _ENDS: Final = 0.08  # of a side, at each end, that is left out
 _SHORTEST: Final = 8.0  # pixels
 _FEWEST: Final = 6  # samples of a side that lie within the other picture
 _STEP: Final = 1.5  # pixels from the outline to what lies on either side of it
-_BESIDE: Final = 4.5  # pixels from the outline to what both sides are like without a seam
+_BESIDE: Final = 3 * _STEP  # pixels from the outline to what both sides are like without a seam
+_OFFSETS: Final = _STEP * np.arange(-5, 6)  # pixels outwards: three steps inside, over, outside
 _NOISE: Final = 6.0  # grey levels
 _SMOOTH: Final = 0.7  # pixels
 
@@ -61,29 +62,20 @@ def _sides(smooth: NDArray[np.float32], box: Box, corners: NDArray[np.float64]) 
 def _strength(
     smooth: NDArray[np.float32], line: NDArray[np.float64], across: NDArray[np.float64]
 ) -> float:
-    def at(offset: float) -> NDArray[np.float32]:
-        points = (line + across * offset).astype(np.float32)
-        found = cv2.remap(
-            smooth,
-            points[None, :, 0],
-            points[None, :, 1],
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return np.asarray(found[0], np.float32)
-
+    points = (line + across * _OFFSETS[:, None, None]).astype(np.float32)  # (11, N, 2)
+    levels = cv2.remap(
+        smooth,
+        points[..., 0],
+        points[..., 1],
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    steps = np.abs(levels[2:] - levels[:-2])  # (9, N)
     # The map is right to a pixel or two: a step is looked for on either side of where it says, and
     # in the same way beside it, since the largest of three is large in any texture.
-    over, inside, outside = (
-        float(np.median(np.max([_step(at, place + o) for o in (-_STEP, 0.0, _STEP)], axis=0)))
-        for place in (0.0, -_BESIDE, _BESIDE)
-    )
+    inside, over, outside = np.median(steps.reshape(3, 3, -1).max(axis=1), axis=1).tolist()
     beside = max(inside, outside)
-    return max(0.0, (over - beside) / (over + beside + _NOISE))
-
-
-def _step(at: Callable[[float], NDArray[np.float32]], place: float) -> NDArray[np.float32]:
-    return np.asarray(np.abs(at(place + _STEP) - at(place - _STEP)), np.float32)
+    return float(max(0.0, (over - beside) / (over + beside + _NOISE)))
 
 
 def _within(points: NDArray[np.float64], box: Box) -> NDArray[np.bool_]:

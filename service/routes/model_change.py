@@ -116,7 +116,7 @@ def _authorized(request: Request) -> Services:
     if not token:
         raise AdministrationOff("no token is set here; have LAPEL_ADMIN_TOKEN set")
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    if scheme.lower() != "bearer" or not given.strip():
         raise NotAuthorized("send the token as `Authorization: Bearer TOKEN`")
     if not hmac.compare_digest(given.strip().encode(), token.encode()):
         raise NotAuthorized("the token is not the one that is set here")
