@@ -201,8 +201,15 @@ def _both_ways(
     missing: NDArray[np.float64],
     fitted: DesignSpace | CopyVerification,
 ) -> NDArray[np.float64]:
+    """The direction only ever speaks against: with no more content than its source a copy is one.
+
+    If missing content spoke for a copy, a picture of something else that shows very little would
+    come before a mirror image, which shows everything.
+    """
+    slope, margin = fitted.direction_slope, fitted.direction_margin
+    equal = sigmoid(np.asarray(slope * margin))
     ways = [
-        similar * sigmoid(fitted.direction_slope * (less + fitted.direction_margin))
+        similar * np.minimum(sigmoid(slope * (less + margin)) / equal, 1.0)
         for less in (missing, -missing)
     ]
     return np.stack(ways, axis=-1)

@@ -616,9 +616,11 @@ class DesignSpace(Answer):
 
     ``similar = sigmoid(slope * cosine + intercept)`` is the probability, at even odds, that
     one
-    shows the other's picture; ``a is a copy of b = similar * sigmoid(direction_slope *
-    (log(norm_b / norm_a) + direction_margin))``, since a copy has less content than its
-    source.
+    shows the other's picture; ``a is a copy of b = similar * min(1, sigmoid(direction_slope
+    *
+    (log(norm_b / norm_a) + direction_margin)) / sigmoid(direction_slope *
+    direction_margin))``,
+    since a copy has no more content than its source.
     The rates were measured with copies of the photographs of ``fitted_on``, edited at
     random.
     """

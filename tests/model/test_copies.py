@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from api_schemas.card import CopyVerification, DesignSpace, ModelCard
 from model.alignment import Alignment
-from model.copies import copy_evidence, copy_scores, verified_probabilities
+from model.copies import (
+    copy_evidence,
+    copy_scores,
+    directional_probabilities,
+    verified_probabilities,
+)
 from model.encoder import ImageEmbedding
 from model.seams import SEAM
 
@@ -129,10 +134,9 @@ def test_many_pairs_at_once_are_as_each_alone(card):
         similar = 1 / (1 + math.exp(-(DESIGN.slope * float(x @ y) + DESIGN.intercept)))
         less = math.log(norms[1, row] / norms[0, row])
         for way, missing in enumerate((less, -less)):
-            way_probability = 1 / (
-                1 + math.exp(-DESIGN.direction_slope * (missing + DESIGN.direction_margin))
-            )
-            assert together[row, way] == pytest.approx(similar * way_probability, rel=1e-9)
+            slope, margin = DESIGN.direction_slope, DESIGN.direction_margin
+            factor = (1 + math.exp(-slope * margin)) / (1 + math.exp(-slope * (missing + margin)))
+            assert together[row, way] == pytest.approx(similar * min(1, factor), rel=1e-9)
 
 
 def test_a_model_without_the_space_says_so(encoder):
@@ -182,7 +186,8 @@ def test_probabilities_of_pictures_laid_one_on_the_other_follow_the_cards_formul
         less += -VERIFICATION.page * more if pasted else VERIFICATION.coverage * more
         for way, missing in enumerate((less, -less)):
             slope, margin = VERIFICATION.direction_slope, VERIFICATION.direction_margin
-            expected = similar / (1 + math.exp(-slope * (missing + margin)))
+            factor = (1 + math.exp(-slope * margin)) / (1 + math.exp(-slope * (missing + margin)))
+            expected = similar * min(1, factor)
             assert found[row, way] == pytest.approx(expected, rel=1e-9)
 
 
@@ -243,3 +248,12 @@ def test_a_card_that_says_nothing_of_laying_pictures_on_each_other_heeds_vectors
     assert alone.alignment is None
     assert copy_evidence(a, b, verifying) == alone  # nor where only vectors are at hand
     assert copy_evidence(a, b, verifying, alignment) != alone
+
+
+def test_missing_content_never_speaks_for_a_copy(card):
+    cosines = np.full(3, 0.7)
+    less, equal, more = directional_probabilities(
+        cosines, np.array([0.01, 1.0, 100.0]), np.ones(3), DESIGN
+    )
+    assert less[0] == equal[0] == equal[1] == more[1]
+    assert max(less[1], more[0]) < 0.01 * equal[0]
