@@ -31,13 +31,13 @@ _B: Final[Document] = {
     "attention_sha256": "aea490a3e771090dc627b1823b7ba813aaeb54669e89da6b14962a3e6eef161e",
 }
 EVIDENCE: Final[Document] = {
-    "id": "7df4254e57da43e02e5309b6340d8de9",
-    "sha256": "7df4254e57da43e02e5309b6340d8de9c80b1840aea63d5def0050a545bc5510",
+    "id": "b24cf115dc2e6a32d32197c6b2233ca9",
+    "sha256": "b24cf115dc2e6a32d32197c6b2233ca976d0253fb7f9239e351b3fb04fed369a",
     "document": {
         "format": 1,
-        "created_at": "2026-11-21T16:21:31.428+00:00",
+        "created_at": "2026-11-21T16:38:05.817+00:00",
         "program": "0.1.0",
-        "model": {"name": "lapel-garments", "version": "0.5.0", "fingerprint": "faef8a1457d20422"},
+        "model": {"name": "lapel-garments", "version": "0.5.0", "fingerprint": "18c857cc7be9c6f5"},
         "pictures": {"a": _A, "b": _B},
         "attention": {"rows": 10, "columns": 10, "fit": "pad"},
         "attributes": [
@@ -109,8 +109,8 @@ EVIDENCE: Final[Document] = {
         },
         "edited_copy": {
             "similarity": 0.986063,
-            "a_is_copy_of_b": 0.792189,
-            "b_is_copy_of_a": 0.996279,
+            "a_is_copy_of_b": 0.816111,
+            "b_is_copy_of_a": 0.999746,
             "decision": "b_is_copy_of_a",
             "false_accusation_rate": 0.00946143,
             "alignment": {
@@ -171,9 +171,9 @@ EVIDENCE: Final[Document] = {
             "copies": {
                 "measured_on": "valid",
                 "compared_with": 457,
-                "detection_rate": 0.844978,
-                "wrong_direction_rate": 0.0234681,
-                "threshold": 0.924282,
+                "detection_rate": 0.852984,
+                "wrong_direction_rate": 0.0247718,
+                "threshold": 0.934293,
             },
         },
     },
@@ -181,9 +181,9 @@ EVIDENCE: Final[Document] = {
 EVIDENCE_LIST: Final[Document] = {
     "evidence": [
         {
-            "id": "b8d2e506ff34f8ed108e24a5b09d5eac",
-            "sha256": "b8d2e506ff34f8ed108e24a5b09d5eac15f97105335a22e66c61adfba825bfd3",
-            "created_at": "2026-11-21T16:21:31.572+00:00",
+            "id": "1bf6385e278b4cc51084593e5907538f",
+            "sha256": "1bf6385e278b4cc51084593e5907538f9cbc8b17b6b49fbf0b03a4a9e8dde341",
+            "created_at": "2026-11-21T16:38:06.280+00:00",
             "name_a": "striped-shirt",
             "name_b": "seen in a window",
             "outcome": "not_alike",
@@ -192,9 +192,9 @@ EVIDENCE_LIST: Final[Document] = {
             "policy": "strict",
         },
         {
-            "id": "7df4254e57da43e02e5309b6340d8de9",
-            "sha256": "7df4254e57da43e02e5309b6340d8de9c80b1840aea63d5def0050a545bc5510",
-            "created_at": "2026-11-21T16:21:31.428+00:00",
+            "id": "b24cf115dc2e6a32d32197c6b2233ca9",
+            "sha256": "b24cf115dc2e6a32d32197c6b2233ca976d0253fb7f9239e351b3fb04fed369a",
+            "created_at": "2026-11-21T16:38:05.817+00:00",
             "name_a": "striped-shirt",
             "name_b": "item-200",
             "outcome": "alike",
@@ -206,8 +206,8 @@ EVIDENCE_LIST: Final[Document] = {
     "next_cursor": None,
 }
 VERIFICATION: Final[Document] = {
-    "id": "7df4254e57da43e02e5309b6340d8de9",
-    "sha256": "7df4254e57da43e02e5309b6340d8de9c80b1840aea63d5def0050a545bc5510",
+    "id": "b24cf115dc2e6a32d32197c6b2233ca9",
+    "sha256": "b24cf115dc2e6a32d32197c6b2233ca976d0253fb7f9239e351b3fb04fed369a",
     "unaltered": True,
     "reproduced": True,
     "checks": [
