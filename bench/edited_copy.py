@@ -29,14 +29,15 @@ from bench import report
 from bench.report import Goal, Report
 from model.alignment import align
 from model.copies import (
-    cut_or_pasted,
     directional_probabilities,
     missing_content,
+    verified_missing,
     verified_probabilities,
 )
 from model.encoder import SHIPPED_MODEL, Encoder
+from model.evidence.copy_pairs import points_of
 from model.labels import LabelTable, read_labels
-from model.local_features import LocalFeatures, local_features, squared
+from model.local_features import LocalFeatures
 from model.metrics import average_precision
 from model.robustness import as_served, open_picture
 from model.training.edits import KINDS, Edited, Editor, Source
@@ -174,15 +175,11 @@ def _companions_and_distractors(
 def _embedded(encoder: Encoder, pictures: Sequence[Image.Image], what: str) -> Embedded:
     parts = []
     preprocessing, features = encoder.card.preprocessing, list[LocalFeatures]()
-    larger = squared(preprocessing)
     for start in track(range(0, len(pictures), _BATCH), description=f"embedding {what}"):
         batch = pictures[start : start + _BATCH]
         found = encoder.encode(np.stack([as_served(each, preprocessing) for each in batch]))
         parts.append((found.vectors[:, :-1], found.vectors[:, -1], found.norms[:, -1]))
-        features += [
-            local_features(as_served(each, larger), each.size, attention, preprocessing)
-            for each, attention in zip(batch, found.attention, strict=True)
-        ]
+        features += points_of(batch, found.attention, preprocessing)
     by_attribute, design, norms = (np.concatenate(part) for part in zip(*parts, strict=True))
     flat = by_attribute.reshape(len(by_attribute), -1) / by_attribute.shape[1] ** 0.5
     return Embedded(flat, design, norms, features)
@@ -296,10 +293,8 @@ def _crops(
     laid = [align(*pair) for pair in zip(cropped.features, references.features, strict=False)]
     design = encoder.card.design_space
     assert design is not None
-    missing = missing_content(cropped.norms, norms)
-    verification = _verification(design)
-    less = missing + cut_or_pasted(laid) @ [verification.coverage, verification.page]
-    return Crops(kept, less > 0, missing > 0)
+    less = verified_missing(cropped.norms, norms, laid, _verification(design))
+    return Crops(kept, less > 0, missing_content(cropped.norms, norms) > 0)
 
 
 def _report(

@@ -159,9 +159,19 @@ def verified_probabilities(
     evidence = alignment_evidence(cosines, alignments)
     weights = [verification.cosine, verification.points, verification.agreement]
     similar = sigmoid((evidence * weights).sum(axis=1) + verification.intercept)
-    missing = missing_content(norms_a, norms_b)
-    missing += (cut_or_pasted(alignments) * [verification.coverage, verification.page]).sum(axis=1)
+    missing = verified_missing(norms_a, norms_b, alignments, verification)
     return _both_ways(similar, missing, verification)
+
+
+def verified_missing(
+    norms_a: NDArray[np.floating],
+    norms_b: NDArray[np.floating],
+    alignments: Sequence[Alignment],
+    verification: CopyVerification,
+) -> NDArray[np.float64]:
+    """(P,): above 0 where a has less content than b, by the norms and by how the two lie."""
+    lying = cut_or_pasted(alignments) * [verification.coverage, verification.page]
+    return np.asarray(missing_content(norms_a, norms_b) + lying.sum(axis=1))
 
 
 def alignment_evidence(

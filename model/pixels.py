@@ -135,11 +135,11 @@ def upright_size(data: bytes) -> tuple[int, int]:
     """Width and height of a picture as people see it, pixels; of a file that could be decoded."""
     with _open(data) as image:
         width, height = image.size
-        with contextlib.suppress(Exception):  # damaged EXIF does not spoil the pixels
-            image.load()  # a PNG may carry it behind them
-            if image.getexif().get(_ORIENTATION_TAG, 1) in _SIDEWAYS:
-                return height, width
-    return width, height
+        if image.format == "PNG":  # which may carry its orientation behind the pixels
+            with contextlib.suppress(Exception):
+                image.load()
+        sideways = _orientation(image) in _SIDEWAYS
+    return (height, width) if sideways else (width, height)
 
 
 def _decode(data: bytes, preprocessing: Preprocessing) -> NDArray[np.uint8]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from api_schemas.card import Preprocessing
 from model.alignment import Alignment, align
 from model.encoder import Encoder
 from model.evaluate import Progress
@@ -52,12 +53,25 @@ def in_design(encoder: Encoder, pictures: Sequence[Image.Image]) -> InDesign:
     """Pictures of any shape in the file's last space."""
     preprocessing = encoder.card.preprocessing
     found = encoder.encode(np.stack([as_served(each, preprocessing) for each in pictures]))
-    larger = squared(preprocessing)
-    features = [
-        local_features(as_served(picture, larger), picture.size, attention, preprocessing)
-        for picture, attention in zip(pictures, found.attention, strict=True)
-    ]
+    features = points_of(pictures, found.attention, preprocessing)
     return InDesign(found.vectors[:, -1], found.norms[:, -1], features)
+
+
+def points_of(
+    pictures: Sequence[Image.Image], attention: NDArray[np.float32], preprocessing: Preprocessing
+) -> list[LocalFeatures]:
+    """Of each picture.
+
+    Args:
+        pictures: B of them, of any shape.
+        attention: (B, K, h, w), the network's maps of them.
+        preprocessing: of the network.
+    """
+    larger = squared(preprocessing)
+    return [
+        local_features(as_served(picture, larger), picture.size, maps, preprocessing)
+        for picture, maps in zip(pictures, attention, strict=True)
+    ]
 
 
 def table_in_design(

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from api_schemas.card import CopyVerification
 from model.copies import verified_probabilities
 from model.encoder import Encoder
 from model.evaluate import Progress
@@ -75,7 +76,8 @@ def measure_copies(
         UndecodableImage: naming the first file that cannot be read.
     """
     design = encoder.card.design_space
-    if design is None or design.verification is None:
+    verification = None if design is None else design.verification
+    if verification is None:
         return None
     photographs = table_in_design(encoder, table, progress)
     own, others, names = list[float](), list[float](), list[str]()
@@ -86,13 +88,13 @@ def measure_copies(
         made = [(name, copy) for name, edit in edits if (copy := edit(picture)) is not None]
         if made:
             copies = in_design(encoder, [copy for _, copy in made])
-            there, elsewhere = _scores(encoder, copies, photographs, row)
+            there, elsewhere = _scores(verification, copies, photographs, row)
             own += there
             others += elsewhere
             names += [name for name, _ in made]
         if progress:
             progress(COPIES_OF_EACH)
-    return _trial(encoder, table, np.array(own), np.array(others), np.array(names))
+    return _trial(verification, table, np.array(own), np.array(others), np.array(names))
 
 
 def pictures_needed(images: int) -> int:
@@ -117,13 +119,10 @@ def copy_sheet(trial: CopyTrial) -> Sheet:
 
 
 def _scores(
-    encoder: Encoder, copies: InDesign, photographs: InDesign, source: int
+    verification: CopyVerification, copies: InDesign, photographs: InDesign, source: int
 ) -> tuple[list[float], list[float]]:
     """Of each copy: that it is one of its source, and the most that it is one of another."""
-    design = encoder.card.design_space
-    assert design is not None
-    assert design.verification is not None
-    verification, count = design.verification, len(copies.features)
+    count = len(copies.features)
     laid = list(laid_on_nearest(copies, photographs, [source] * count, verification.nearest))
     of_copy, of_photograph = (
         np.array(column) for column in ([e.copy for e in laid], [e.photograph for e in laid])
@@ -142,13 +141,12 @@ def _scores(
 
 
 def _trial(
-    encoder: Encoder, table: LabelTable, own: Floats, others: Floats, names: np.ndarray
+    verification: CopyVerification,
+    table: LabelTable,
+    own: Floats,
+    others: Floats,
+    names: np.ndarray,
 ) -> CopyTrial:
-    design = encoder.card.design_space
-    assert design is not None
-    assert design.verification is not None
-    verification = design.verification
-
     def of(rows: np.ndarray) -> EditTrial:
         said = float((own[rows] >= verification.threshold).mean())
         return EditTrial(int(rows.sum()), detection_at(others, own[rows], RATES), said)

@@ -11,13 +11,12 @@ import io
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Final
 
 import typer
-from PIL import ExifTags, Image
+from PIL import Image
 from rich.console import Console
 
 from api_schemas.card import Preprocessing
@@ -33,7 +32,6 @@ QUALITIES: Final = range(40, 96)
 # decoder takes three times as long, which is still about 1 ms a picture on one core.
 _FORMAT: Final = "WEBP"
 _SAMPLE: Final = 256  # pictures from which the first quality is guessed
-_SIDEWAYS: Final = range(5, 9)  # EXIF orientations that swap width and height
 
 
 class PackError(ValueError):
@@ -135,7 +133,7 @@ def _guess(pictures: _Pictures, limit_bytes: int) -> int:
 def _shrunk(file: Path, longer_side: int) -> Image.Image:
     """The picture as serving decodes it, less the white that makes it square."""
     square = pixels.decode_file(file, _fit(longer_side))
-    width, height = _upright_size(file)
+    width, height = pixels.upright_size(file.read_bytes())
     longest = max(width, height)
     if longest < longer_side:
         square = pixels.decode_file(file, _fit(longest))
@@ -148,17 +146,6 @@ def _shrunk(file: Path, longer_side: int) -> Image.Image:
 
 def _fit(side: int) -> Preprocessing:
     return Preprocessing(input_size=side, fit="pad", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-
-
-def _upright_size(file: Path) -> tuple[int, int]:
-    """Width and height as a person sees them, of a file that has been decoded once."""
-    orientation = 1
-    with Image.open(file) as image:
-        image.load()  # PNG may carry its orientation behind the pixels
-        width, height = image.size
-        with suppress(Exception):  # damaged EXIF counts as none, as in serving
-            orientation = int(image.getexif().get(ExifTags.Base.Orientation, orientation))
-    return (height, width) if orientation in _SIDEWAYS else (width, height)
 
 
 def _read(data: Path) -> tuple[list[str], list[dict[str, str]]]:
