@@ -279,7 +279,7 @@ def _for_small_tables(photographs: int, steps: int, config: TrainConfig) -> Iter
 
 
 def _steps_per_epoch(photographs: int, batch_size: int) -> int:
-    return sum(1 for _ in epoch_batches(photographs, batch_size, torch.Generator()))
+    return sum(1 for _ in epoch_batches(torch.arange(photographs), batch_size))
 
 
 def _counts_of_splits(splits: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ INITIAL_SCALE: Final = 12.0
 PLACES: Final = 4  # functions of position that join the features, see `with_places`
 _SHARPNESS: Final = 2.0  # of the maps: the paper's scores lie within the root of the dimension
 _PLACE_WEIGHT: Final = 2.0  # places lie within -1..1, features are larger
+_LEAST_PART: Final = 1e-6  # of plain attention, for a vector that no place speaks for
 _NEVER: Final = -1e4  # logit of a value an attribute does not have; finite, so that 0 * it is 0
 
 
@@ -32,7 +33,8 @@ class Embeddings(NamedTuple):
 
     vectors: Tensor  # (B, A, D), unit length
     norms: Tensor  # (B, A), before normalisation
-    attention: Tensor  # (B, A, h, w), each map sums to 1
+    attention: Tensor  # (B, A, h, w), each map sums to 1; what a loss can teach
+    origins: Tensor  # (B, A, h, w), which part of a vector each place gives; each sums to 1
     value_logits: Tensor  # (B, A, V), scaled cosines to prototypes; padding far below
     visible_logits: Tensor  # (B, A), of "this attribute can be seen"
     global_vector: Tensor  # (B, C), the mean-pooled trunk feature, unit length
@@ -109,10 +111,54 @@ class Asen(nn.Module):
             vectors=vectors,
             norms=norms,
             attention=maps.mean(dim=2),
+            origins=self._origins(placed, maps, gate, vectors),
             value_logits=self.values(vectors),
             visible_logits=self.visibility(attended).squeeze(-1),
             global_vector=F.normalize(features.mean(dim=(2, 3)), dim=-1, eps=1e-6),
         )
+
+    def _origins(self, placed: Tensor, maps: Tensor, gate: Tensor, vectors: Tensor) -> Tensor:
+        """Which part of each vector each place gives: the attention and what is seen under it.
+
+        A vector's length is a sum over places of attention times what the place shows, gated,
+        projected and measured along the vector. Attention alone counts a place that shows nothing
+        (Kobayashi et al., EMNLP 2020, arXiv 2004.10102). What speaks against the vector counts as
+        nothing; a cell sees past its edges, so its part is shared with its neighbours.
+
+        Args:
+            placed: (B, C + P, h, w), features with their places.
+            maps: (B, A, M, h, w).
+            gate: (B, A, M * C).
+            vectors: (B, A, D), unit length.
+
+        Returns:
+            (B, A, h, w), each summing to 1.
+        """
+        along = torch.matmul(self.projection.weight, vectors.permute(1, 2, 0)).permute(2, 0, 1)
+        content, places = torch.split(along, [gate.shape[2], along.shape[2] - gate.shape[2]], -1)
+        count = maps.shape[2]
+        reading = torch.cat(
+            [
+                torch.unflatten(content * gate, 2, (count, -1)),
+                _PLACE_WEIGHT * torch.unflatten(places, 2, (count, -1)),
+            ],
+            dim=-1,
+        )  # (B, A, M, C + P)
+        shown = torch.matmul(reading.flatten(1, 2), placed.flatten(2))  # (B, A * M, h * w)
+        parts = (shown.view(maps.shape) * maps).sum(dim=2).relu()  # (B, A, h, w)
+        shared = _shared_with_neighbours(parts) + _LEAST_PART * maps.mean(dim=2)
+        return shared / shared.sum(dim=(2, 3), keepdim=True)
+
+
+def _shared_with_neighbours(maps: Tensor) -> Tensor:
+    """(B, A, h, w) smoothed by 1, 2, 1 each way, edges repeated."""
+    for axis in (2, 3):
+        size = maps.shape[axis]
+        first, last = maps.narrow(axis, 0, 1), maps.narrow(axis, size - 1, 1)
+        before = torch.cat([first, maps.narrow(axis, 0, size - 1)], dim=axis)
+        after = torch.cat([maps.narrow(axis, 1, size - 1), last], dim=axis)
+        maps = (before + 2 * maps + after) / 4
+    return maps
 
 
 def with_places(features: Tensor) -> Tensor:

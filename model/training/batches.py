@@ -11,11 +11,19 @@ import torch
 from torch import Tensor
 
 from model.labels import LabelTable
+from model.training.beyond_labels import (
+    mixture,
+    out_of_proportion,
+    recoloured,
+    stretches,
+    withheld,
+)
 from model.training.config import TrainConfig
 from model.training.cutouts import Cutouts
 from model.training.data import Targets, augment, augment_with_parts, packed_pixels
 from model.training.drawn import DrawnGarments
 from model.training.grounds import Grounds, as_images
+from model.training.losses import Labels
 from model.training.validation import normalise
 
 PACK_MARGIN: Final = 1.2
@@ -27,17 +35,13 @@ class Batch(NamedTuple):
 
     Attributes:
         images: (B, 3, S, S) float32, normalised.
-        values: (B, A) int64.
-        visible: (B, A) float32.
+        labels: of the images; drawn garments are each by somebody of its own.
         parts: (n, A, c, c) float32, where each attribute is on the last n images; may be none.
-        groups: (B,) int64, who took the picture; drawn garments are by nobody else.
     """
 
     images: Tensor
-    values: Tensor
-    visible: Tensor
+    labels: Labels
     parts: Tensor
-    groups: Tensor
 
 
 class Batches:
@@ -52,6 +56,7 @@ class Batches:
 
     Attributes:
         targets: of the photographs.
+        groups: (N,) int64, who took each.
     """
 
     def __init__(
@@ -64,7 +69,8 @@ class Batches:
     ) -> None:
         self.targets = Targets.of(table, value_names)
         self._config, self._device = config, device
-        self._groups = torch.from_numpy(np.unique(table.groups, return_inverse=True)[1])
+        self._attributes = table.attributes
+        self.groups = torch.from_numpy(np.unique(table.groups, return_inverse=True)[1])
         larger = round(config.input_size * PACK_MARGIN / 16) * 16
         at_pack = config.preprocessing().model_copy(update={"input_size": larger})
         self._pixels = packed_pixels(table.files, at_pack, folder)
@@ -86,26 +92,53 @@ class Batches:
             generator: of all that is left to chance.
         """
         rows = rows.sort().values
-        photographs = self._photographs(rows, generator)
-        ranges = self._config.augmentation
-        images = augment(photographs.to(self._device), size, ranges, generator)
-        values, visible = self.targets.values[rows], self.targets.visible[rows]
-        groups = self._groups[rows]
+        images, labels = self._changed_photographs(rows, size, generator)
         parts = torch.empty(0)
         count = round(len(rows) * self._config.drawn_share)
         if self._drawn is not None and count:
             drawn_rows, pictures = self._drawn.sample(count, self._grounds, generator)
             drawn_parts = self._drawn.parts_of(drawn_rows).to(self._device)
             pictures, parts = augment_with_parts(
-                pictures.to(self._device), drawn_parts, size, ranges, generator
+                pictures.to(self._device), drawn_parts, size, self._config.augmentation, generator
             )
             images = torch.cat([images, pictures])
-            values = torch.cat([values, self._drawn.values[drawn_rows]])
-            visible = torch.cat([visible, self._drawn.visible[drawn_rows]])
-            groups = torch.cat([groups, -1 - torch.arange(count)])
+            labels = Labels(
+                torch.cat([labels.values, self._drawn.values[drawn_rows]]),
+                torch.cat([labels.visible, self._drawn.visible[drawn_rows]]),
+                torch.cat([labels.groups, -1 - torch.arange(count)]),
+                torch.cat([labels.partners, len(rows) + torch.arange(count)]),
+                torch.cat([labels.own_shares, torch.ones(count)]),
+            )
         images = normalise(images).contiguous(memory_format=torch.channels_last)
-        there = self._device
-        return Batch(images, values.to(there), visible.to(there), parts, groups.to(there))
+        return Batch(images, Labels(*(each.to(self._device) for each in labels)), parts)
+
+    def _changed_photographs(
+        self, rows: Tensor, size: int, generator: torch.Generator
+    ) -> tuple[Tensor, Labels]:
+        """Augmented, with the labels that survive it."""
+        config, beyond = self._config, self._config.beyond_labels
+        photographs = self._photographs(rows, generator)
+        labels = Labels.unmixed(
+            self.targets.values[rows], self.targets.visible[rows], self.groups[rows]
+        )
+        values, stretch = labels.values, None
+        if beyond.recolour:
+            photographs, other = recoloured(photographs, beyond.recolour, generator)
+            values = withheld(values, self._attributes, other, beyond.told_by_colour)
+        if beyond.stretch:
+            stretch = stretches(len(rows), beyond.stretch, generator)
+            lost = out_of_proportion(stretch)
+            values = withheld(values, self._attributes, lost, beyond.told_by_proportions)
+        images = augment(
+            photographs.to(self._device), size, config.augmentation, generator, stretch
+        )
+        labels = labels._replace(values=values)
+        if beyond.mixup:
+            partners, own = mixture(len(rows), beyond.mixup, generator)
+            there = own.view(-1, 1, 1, 1).to(self._device)
+            images = there * images + (1 - there) * images[partners.to(self._device)]
+            labels = labels._replace(partners=partners, own_shares=own)
+        return images, labels
 
     def _photographs(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """(b, 3, P, P), a share of them with their garments on another ground."""

@@ -17,6 +17,7 @@ from model.pixels import UndecodableImage
 from model.training import options
 from model.training.about import About
 from model.training.advice import foretold, training_table
+from model.training.beyond_labels import BeyondLabels
 from model.training.config import TrainConfig, tuning
 from model.training.design_losses import DesignLosses
 from model.training.design_training import (
@@ -52,6 +53,12 @@ def run_train(
     tune: options.Tune = 0,
     drawn: options.Drawn = TrainConfig.drawn_share,
     new_grounds: options.NewGrounds = TrainConfig.new_ground_share,
+    recolour: options.Recolour = BeyondLabels.recolour,
+    told_by_colour: options.ToldByColour = options.TOLD_BY_COLOUR,
+    stretch: options.Stretch = BeyondLabels.stretch,
+    told_by_proportions: options.ToldByProportions = options.TOLD_BY_PROPORTIONS,
+    mixup: options.Mixup = BeyondLabels.mixup,
+    balance: options.Balance = TrainConfig.balance,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     design_space: options.WithDesignSpace = False,
@@ -84,6 +91,10 @@ def run_train(
         min_value_count=min_value_count,
         drawn_share=drawn,
         new_ground_share=new_grounds,
+        beyond_labels=BeyondLabels(
+            *(recolour, stretch, mixup), _names(told_by_colour), _names(told_by_proportions)
+        ),
+        balance=balance,
         seed=seed,
         device=device,
     )
@@ -91,8 +102,9 @@ def run_train(
     with _Friendly():
         description = About.read(about)
         work = work or Path("runs") / out.stem
-        names = [name.strip() for name in attributes.split(",") if name.strip()]
-        prepared = training_table(data, names, group_column, record=work / "labels.csv")
+        prepared = training_table(
+            data, _names(attributes), group_column, record=work / "labels.csv"
+        )
         for line in (*prepared.remarks, *foretold(prepared.table, config)):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         if design_space:
@@ -169,6 +181,10 @@ def run_train_design(
         run.design_head = train_design(run, table, config, work, console=console)
         card = _export(run, table, description, out, console)
     _show(card, out, console)
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
 class _Friendly:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from api_schemas.card import Preprocessing
+from model.training.beyond_labels import BeyondLabels
 from model.training.data import Augmentation
 from model.training.designs.registry import design_named
 from model.training.losses import LossWeights
@@ -40,6 +41,8 @@ class TrainConfig:
     start_from: str = ""  # work folder whose best epoch gives the first weights
     drawn_share: float = 0.0  # drawn garments joining a batch, as a share of its photographs
     new_ground_share: float = 0.0  # photographs whose garment is put on another ground
+    balance: float = 0.0  # above 0, who took many photographs has each shown less often
+    beyond_labels: BeyondLabels = field(default_factory=BeyondLabels)
     losses: LossWeights | None = None  # None: what the design was published with
     augmentation: Augmentation = field(default_factory=Augmentation)
 

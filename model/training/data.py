@@ -102,13 +102,31 @@ def packed_pixels(files: Sequence[Path], preprocessing: Preprocessing, cache: Pa
     return mapped
 
 
-def epoch_batches(rows: int, batch_size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Shuffled row indices in batches of ``batch_size``; a last batch under half size is left out.
+def epoch_order(groups: Tensor, generator: torch.Generator, *, balance: float = 0.0) -> Tensor:
+    """Which photographs an epoch shows, in order: all of them once, unless they are balanced.
+
+    Args:
+        groups: (N,) int64, who took each.
+        generator: of the CPU.
+        balance: above 0, N are drawn with replacement, each as likely as the number of its
+            photographer's pictures to the power of ``-balance``: 1 shows all photographers alike.
+
+    Returns:
+        (N,) int64.
+    """
+    if not balance:
+        return torch.randperm(len(groups), generator=generator)
+    likely = torch.bincount(groups)[groups].double() ** -balance
+    return torch.multinomial(likely, len(groups), replacement=True, generator=generator)
+
+
+def epoch_batches(order: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """Rows in batches of ``batch_size``; a last batch under half size is left out.
 
     A tiny batch would unsettle BatchNorm; the rows left out change every epoch.
     """
-    for batch in torch.split(torch.randperm(rows, generator=generator), batch_size):
-        if len(batch) == rows or len(batch) * 2 >= batch_size:
+    for batch in torch.split(order, batch_size):
+        if len(batch) == len(order) or len(batch) * 2 >= batch_size:
             yield batch
 
 
@@ -130,7 +148,13 @@ class Augmentation:
     erase_share: tuple[float, float] = (0.03, 0.2)  # of the area
 
 
-def augment(images: Tensor, size: int, ranges: Augmentation, generator: torch.Generator) -> Tensor:
+def augment(
+    images: Tensor,
+    size: int,
+    ranges: Augmentation,
+    generator: torch.Generator,
+    stretch: Tensor | None = None,
+) -> Tensor:
     """Change a batch at random.
 
     Args:
@@ -138,12 +162,13 @@ def augment(images: Tensor, size: int, ranges: Augmentation, generator: torch.Ge
         size: side of the result.
         ranges: how much.
         generator: of the CPU; the draws are the same on every device.
+        stretch: (B,) log of a factor between height and width, beside what the ranges give.
 
     Returns:
         (B, 3, size, size) float32 in 0..1.
     """
     draw = _Draw(len(images), generator, images.device)
-    return _changed(images, _placements(ranges, draw), size, ranges, draw)
+    return _changed(images, _placements(ranges, draw, stretch), size, ranges, draw)
 
 
 def augment_with_parts(
@@ -188,10 +213,12 @@ class _Draw:
         return (low + (high - low) * unit).to(self.device)
 
 
-def _placements(ranges: Augmentation, draw: _Draw) -> Tensor:
+def _placements(ranges: Augmentation, draw: _Draw, extra: Tensor | None = None) -> Tensor:
     """(B, 2, 3) affine maps from places in the result to places in the picture."""
     angle = draw(-1, 1) * np.deg2rad(ranges.rotation_degrees)
     zoom, stretch = draw(*ranges.zoom), draw(-ranges.aspect, ranges.aspect).div(2).exp()
+    if extra is not None:
+        stretch = stretch * extra.to(stretch).div(2).exp()
     flip = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
     across, down = zoom * stretch, zoom / stretch
     room_x, room_y = (1 - across).clamp_min(0), (1 - down).clamp_min(0)

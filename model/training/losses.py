@@ -6,7 +6,7 @@ the visibility logit alone: two garments without a collar are not alike in their
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,32 @@ from model.training.asen import Embeddings
 
 UNLABELLED: Final = -1
 _NEVER: Final = -1e4  # score of a pair that does not count; finite, so that 0 * it is 0
+_MOSTLY_OWN: Final = 0.9  # share from which a mixed picture counts as one of its own values
 _COVERED: Final = 0.25  # share of a cell from which it counts as the part's in full
+
+
+class Labels(NamedTuple):
+    """What is known of the pictures of a batch.
+
+    Attributes:
+        values: (B, A) int64, value index or ``UNLABELLED``.
+        visible: (B, A) float32, 1, 0, or NaN where unlabelled.
+        groups: (B,) int64, who took the picture.
+        partners: (B,) int64, the picture that each is mixed with, or itself.
+        own_shares: (B,) float32, how much of each mixture is the picture itself.
+    """
+
+    values: Tensor
+    visible: Tensor
+    groups: Tensor
+    partners: Tensor
+    own_shares: Tensor
+
+    @classmethod
+    def unmixed(cls, values: Tensor, visible: Tensor, groups: Tensor) -> "Labels":
+        """Of pictures that are not mixed."""
+        itself = torch.arange(len(values), device=values.device)
+        return cls(values, visible, groups, itself, torch.ones_like(itself, dtype=torch.float32))
 
 
 @dataclass(frozen=True)
@@ -56,31 +81,32 @@ class AttributeLoss(nn.Module):
             margin=weights.triplet_margin, distance=CosineSimilarity(), type_of_triplets="semihard"
         )
 
-    def forward(
-        self, embeddings: Embeddings, values: Tensor, visible: Tensor, groups: Tensor
-    ) -> Tensor:
+    def forward(self, embeddings: Embeddings, labels: Labels) -> Tensor:
         """Score a batch.
+
+        Mixed pictures have the values of both in their shares; they are neither alike nor unlike
+        others.
 
         Args:
             embeddings: the network's answer.
-            values: (B, A) int64, value index or ``UNLABELLED``.
-            visible: (B, A) float32, 1, 0, or NaN where unlabelled.
-            groups: (B,) int64, who took the picture.
+            labels: of the pictures.
 
         Returns:
             Scalar loss.
         """
         parts = self.weights
+        mixed = labels.own_shares < _MOSTLY_OWN
+        values = labels.values.masked_fill(mixed.unsqueeze(1), UNLABELLED)
         total = embeddings.vectors.new_zeros(())
         if parts.visibility:
+            share = labels.own_shares.unsqueeze(1)
+            visible = share * labels.visible + (1 - share) * labels.visible[labels.partners]
             total = total + parts.visibility * visibility_loss(embeddings.visible_logits, visible)
         if parts.prototypes:
-            total = total + parts.prototypes * prototype_loss(
-                embeddings.value_logits, values, self.value_weights, parts.label_smoothing
-            )
+            total = total + parts.prototypes * self._prototypes(embeddings, labels)
         if parts.supcon:
             total = total + parts.supcon * contrast_across_groups(
-                embeddings.vectors, values, groups, parts.supcon_temperature
+                embeddings.vectors, values, labels.groups, parts.supcon_temperature
             )
         if parts.triplet:
             total = total + parts.triplet * self._mined_triplets(embeddings, values)
@@ -89,6 +115,17 @@ class AttributeLoss(nn.Module):
                 embeddings.vectors, values, parts.triplet_margin
             )
         return total
+
+    def _prototypes(self, embeddings: Embeddings, labels: Labels) -> Tensor:
+        """A mixed picture is two rows, one for each picture's values, counted by shares."""
+        mixed = (labels.own_shares < 1).nonzero().flatten()
+        return prototype_loss(
+            torch.cat([embeddings.value_logits, embeddings.value_logits[mixed]]),
+            torch.cat([labels.values, labels.values[labels.partners[mixed]]]),
+            self.value_weights,
+            self.weights.label_smoothing,
+            torch.cat([labels.own_shares, 1 - labels.own_shares[mixed]]),
+        )
 
     def _mined_triplets(self, embeddings: Embeddings, values: Tensor) -> Tensor:
         def mined(vectors: Tensor, labels: Tensor) -> Tensor:
@@ -182,7 +219,11 @@ def triplet_loss(similarity: Tensor, labels: Tensor, margin: float) -> Tensor:
 
 
 def prototype_loss(
-    logits: Tensor, values: Tensor, value_weights: Tensor, label_smoothing: float
+    logits: Tensor,
+    values: Tensor,
+    value_weights: Tensor,
+    label_smoothing: float,
+    shares: Tensor | None = None,
 ) -> Tensor:
     """Cross entropy per attribute over the values it has, smoothed over them alone.
 
@@ -191,6 +232,7 @@ def prototype_loss(
         values: (B, A), ``UNLABELLED`` where there is none.
         value_weights: (A, V), 0 for values an attribute does not have.
         label_smoothing: share of the target spread evenly over an attribute's values.
+        shares: (B,) how much each row counts; None: all alike.
 
     Returns:
         Mean over attributes of the weighted mean over their labelled rows; 0 with no label.
@@ -202,6 +244,8 @@ def prototype_loss(
     row_loss = -(target * logits.log_softmax(dim=-1)).sum(dim=-1)  # (B, A)
     attribute_index = torch.arange(values.shape[1], device=values.device)
     row_weight = value_weights[attribute_index, values.clamp_min(0)] * (values >= 0)  # (B, A)
+    if shares is not None:
+        row_weight = row_weight * shares.unsqueeze(1)
     per_attribute = (row_loss * row_weight).sum(0) / row_weight.sum(0).clamp_min(1e-6)
     has_label = (row_weight.sum(0) > 0).float()
     return (per_attribute * has_label).sum() / has_label.sum().clamp_min(1.0)

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from model.training.backbones import BACKBONES
+from model.training.beyond_labels import BeyondLabels
 from model.training.designs.registry import DESIGNS
 from model.training.losses import LossWeights
 
@@ -25,6 +26,8 @@ LOSSES: Final = {
     Recipe.TRIPLET: LossWeights(prototypes=0.0, supcon=0.0, triplet=1.0),
 }
 
+TOLD_BY_COLOUR: Final = ",".join(BeyondLabels.told_by_colour)
+TOLD_BY_PROPORTIONS: Final = ",".join(BeyondLabels.told_by_proportions)
 _DESIGNS_HELP: Final = "\n\n".join(
     ["The network, trained with the losses it was published with:"]
     + [f"- {name}: {design.summary}." for name, design in DESIGNS.items()]
@@ -134,6 +137,47 @@ NewGrounds = Annotated[
         max=1.0,
         help="Share of the photographs whose garment is cut out and put on another ground, "
         "anew every epoch, so that backgrounds decide less.",
+    ),
+]
+Recolour = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Share of the photographs given other colours, anew every epoch, so that shapes are "
+        "known in any; there the labels of --told-by-colour are withheld.",
+    ),
+]
+Stretch = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Share of the photographs made wider or longer, anew every epoch; there the labels "
+        "of --told-by-proportions are withheld.",
+    ),
+]
+Mixup = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Share of the photographs blended with another one, having the labels of both.",
+    ),
+]
+ToldByColour = Annotated[
+    str, typer.Option(help="Attributes that a change of colours changes, comma-separated.")
+]
+ToldByProportions = Annotated[
+    str, typer.Option(help="Attributes that stretching changes, comma-separated.")
+]
+Balance = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=1.0,
+        help="Above 0, photographs by who took many are shown less often than others; 1 shows "
+        "all photographers alike.",
     ),
 ]
 WithDesignSpace = Annotated[

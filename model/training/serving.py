@@ -65,11 +65,11 @@ class Serving(nn.Module):
             vectors = self.drawn(vectors)
         visible = e.visible_logits.sigmoid()
         if design is None:
-            return vectors, e.norms, e.attention, visible, e.global_vector
+            return vectors, e.norms, e.origins, visible, e.global_vector
         return (
             torch.cat([vectors, design.vectors.unsqueeze(1)], dim=1),
             torch.cat([e.norms, design.norms.unsqueeze(1)], dim=1),
-            torch.cat([e.attention, design.attention.unsqueeze(1)], dim=1),
+            torch.cat([e.origins, design.attention.unsqueeze(1)], dim=1),
             torch.cat([visible, torch.ones_like(visible[:, :1])], dim=1),
             e.global_vector,
         )

@@ -20,7 +20,7 @@ from model.labels import LabelTable
 from model.training.asen import Embeddings
 from model.training.batches import Batches
 from model.training.config import TrainConfig
-from model.training.data import epoch_batches, learnt_values, packed_pixels
+from model.training.data import epoch_batches, epoch_order, learnt_values, packed_pixels
 from model.training.designs.registry import design_named
 from model.training.designs.rival import OwnLoss, Staged, Terms
 from model.training.losses import AttributeLoss, attention_loss, balanced_value_weights
@@ -146,7 +146,8 @@ class _Loop:
         config = self.config
         generator = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
         torch.manual_seed(config.seed * 100_003 + epoch)  # dropout
-        steps = list(epoch_batches(len(self.training), config.batch_size, generator))
+        order = epoch_order(self.batches.groups, generator, balance=config.balance)
+        steps = list(epoch_batches(order, config.batch_size))
         losses: list[float] = []
         task = bar.add_task(f"epoch {epoch + 1}, {size} px", total=len(steps))
         self.state.network.train()
@@ -160,14 +161,14 @@ class _Loop:
         return losses
 
     def _loss(self, rows: Tensor, size: int, generator: torch.Generator) -> Tensor:
-        images, values, visible, parts, groups = self.batches.of(rows, size, generator)
+        images, labels, parts = self.batches.of(rows, size, generator)
         embeddings, terms = self._answer(images)
-        loss: Tensor = self.loss(embeddings, values, visible, groups)
+        loss: Tensor = self.loss(embeddings, labels)
         if len(parts) and self.loss_weights.attention:
             looked = embeddings.attention[-len(parts) :]
             loss = loss + self.loss_weights.attention * attention_loss(looked, parts)
         if isinstance(self.state.network, OwnLoss):
-            loss = loss + self.state.network.own_loss(terms, values)
+            loss = loss + self.state.network.own_loss(terms, labels.values)
         return loss
 
     def _answer(self, images: Tensor) -> tuple[Embeddings, Terms]:

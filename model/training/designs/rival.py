@@ -60,6 +60,7 @@ class Rival(nn.Module):
             vectors=raw / norms.clamp_min(1e-6).unsqueeze(-1),
             norms=norms,
             attention=attention,
+            origins=attention,
             value_logits=raw.new_zeros(raw.shape[0], attributes, most),
             visible_logits=self.visibility(read.detach()).squeeze(-1),
             global_vector=F.normalize(grid.mean(dim=(2, 3)), dim=-1, eps=1e-6),

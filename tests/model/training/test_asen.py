@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -80,6 +82,48 @@ def test_all_attributes_at_once_equal_the_papers_attribute_by_attribute(
         torch.testing.assert_close(
             all_at_once.vectors[:, attribute], torch.nn.functional.normalize(raw, dim=1)
         )
+
+
+@torch.no_grad()
+def test_origins_are_what_each_place_adds_to_a_vector_shared_with_its_neighbours(
+    network: Asen, features: "torch.Tensor"
+) -> None:
+    e, placed = network(images()), with_places(features)
+    maps = network.spatial_attention(placed, network.attribute_embedding)  # (B, A, M, h, w)
+    height, width, channels = *features.shape[2:], features.shape[1]
+    summed = torch.einsum("bamhw,bchw->bamc", maps, placed)
+    content = summed[..., :channels].flatten(2)
+    gate = network.channel_attention(content, network.attribute_embedding)
+    for image, attribute in ((0, 0), (1, 2)):
+        weight = network.projection.weight[attribute]
+        added = torch.zeros(height, width, weight.shape[1])
+        for y in range(height):
+            for x in range(width):
+                shown = maps[image, attribute, :, y, x, None] * placed[image, :, y, x]  # (M, C + P)
+                seen = shown[:, :channels].flatten() * gate[image, attribute]
+                added[y, x] = torch.cat([seen, 2 * shown[:, channels:].flatten()]) @ weight
+        whole = added.sum(dim=(0, 1)) + network.projection.bias[attribute, 0]
+        vector = e.vectors[image, attribute]
+        torch.testing.assert_close(whole, e.norms[image, attribute] * vector)
+        parts = (added @ vector).relu()
+        shared = torch.zeros(height, width)
+        for y in range(height):
+            for x in range(width):
+                for dy, dx in itertools.product((-1, 0, 1), repeat=2):
+                    near = parts[min(max(y + dy, 0), height - 1), min(max(x + dx, 0), width - 1)]
+                    shared[y, x] += near / 2 ** (2 + abs(dy) + abs(dx))
+        torch.testing.assert_close(
+            e.origins[image, attribute], shared / shared.sum(), atol=1e-5, rtol=1e-4
+        )
+
+
+@torch.no_grad()
+def test_a_vector_no_place_speaks_for_comes_from_where_it_looked() -> None:
+    network = Asen(NetworkConfig(value_counts=(2,), backbone="compact16")).eval()
+    network.projection.weight.zero_()
+    network.projection.bias.fill_(1.0)
+    e = network(images())
+    torch.testing.assert_close(e.origins, e.attention)
 
 
 def test_places_are_height_and_distance_from_the_middle_alike_on_both_sides() -> None:

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from model.training.data import (  # noqa: E402
     augment,
     augment_with_parts,
     epoch_batches,
+    epoch_order,
     packed_pixels,
 )
 
@@ -91,11 +93,32 @@ def test_targets_tell_values_from_visibility(tmp_path: Path) -> None:
 
 
 def test_an_epoch_visits_rows_once_and_leaves_out_a_tiny_rest() -> None:
-    batches = list(epoch_batches(21, 8, generator()))
+    batches = list(epoch_batches(epoch_order(torch.zeros(21).long(), generator()), 8))
     assert [len(batch) for batch in batches] == [8, 8, 5]
     assert sorted(torch.cat(batches).tolist()) == list(range(21))
-    assert [len(batch) for batch in epoch_batches(18, 8, generator())] == [8, 8]
-    assert [len(batch) for batch in epoch_batches(3, 8, generator())] == [3]
+    assert [len(batch) for batch in epoch_batches(torch.arange(18), 8)] == [8, 8]
+    assert [len(batch) for batch in epoch_batches(torch.arange(3), 8)] == [3]
+
+
+@pytest.mark.parametrize(("balance", "share"), [(0.5, 0.75), (1.0, 0.5)])
+def test_a_balanced_epoch_shows_photographers_by_a_power_of_their_pictures(
+    balance: float, share: float
+) -> None:
+    groups = torch.tensor([0] * 9000 + [1] * 1000)  # 9000 ** 0.5 : 1000 ** 0.5 is 3 : 1
+    order = epoch_order(groups, generator(), balance=balance)
+    assert len(order) == 10000
+    assert float((groups[order] == 0).float().mean()) == pytest.approx(share, abs=0.02)
+
+
+def test_a_stretch_makes_garments_longer_or_wider_by_its_exponential() -> None:
+    images = torch.zeros(2, 3, 96, 96)
+    images[:, :, 32:64, 32:64] = 1.0
+    changed = augment(images, 96, STILL, generator(), torch.tensor([math.log(1.44), 0.0]))
+    bright = changed[:, 0] > 0.5
+    heights = bright.any(dim=2).sum(dim=1).tolist()
+    widths = bright.any(dim=1).sum(dim=1).tolist()
+    assert heights == [pytest.approx(32 * 1.2, abs=2), 32]
+    assert widths == [pytest.approx(32 / 1.2, abs=2), 32]
 
 
 def test_no_change_asked_for_is_the_picture_or_its_mirror() -> None:

@@ -9,6 +9,7 @@ from model.training.asen import Embeddings  # noqa: E402
 from model.training.losses import (  # noqa: E402
     UNLABELLED,
     AttributeLoss,
+    Labels,
     LossWeights,
     attention_loss,
     balanced_value_weights,
@@ -88,7 +89,7 @@ def test_balanced_weights_lift_rare_values_and_average_one_per_row() -> None:
 def embeddings_of(vectors: "torch.Tensor") -> Embeddings:
     """Two attributes, of which only the vectors matter."""
     rest = vectors.new_zeros(())
-    return Embeddings(vectors, rest, rest, rest, rest, rest)
+    return Embeddings(vectors, rest, rest, rest, rest, rest, rest)
 
 
 @pytest.mark.parametrize("part", [{"supcon": 1.0}, {"triplet": 1.0}, {"all_triplets": 1.0}])
@@ -96,6 +97,7 @@ def test_a_metric_loss_pulls_garments_of_one_value_together(part: dict[str, floa
     torch.manual_seed(0)
     raw = torch.randn(12, 1, 8, requires_grad=True)
     values = (torch.arange(12) % 3).unsqueeze(1)
+    labels = Labels.unmixed(values, torch.ones(12, 1), torch.arange(12))
     loss = AttributeLoss(
         LossWeights(**{"prototypes": 0, "supcon": 0, "visibility": 0, **part}), torch.ones(1, 3)
     )
@@ -110,7 +112,7 @@ def test_a_metric_loss_pulls_garments_of_one_value_together(part: dict[str, floa
     for _ in range(30):
         optimizer.zero_grad()
         unit = torch.nn.functional.normalize(raw, dim=-1)
-        loss(embeddings_of(unit), values, torch.ones(12, 1), torch.arange(12)).backward()
+        loss(embeddings_of(unit), labels).backward()
         optimizer.step()
     assert separation() > before + 0.1
 
@@ -122,10 +124,63 @@ def test_not_visible_is_never_a_positive() -> None:
     values = torch.tensor([[0], [0], [1], [1], [-1], [-1]])
     moved = vectors.clone()
     moved[4:] = -moved[4:]
-    visible, groups = torch.ones(6, 1), torch.arange(6)
+    labels = Labels.unmixed(values, torch.ones(6, 1), torch.arange(6))
     torch.testing.assert_close(
-        loss(embeddings_of(vectors), values, visible, groups),
-        loss(embeddings_of(moved), values, visible, groups),
+        loss(embeddings_of(vectors), labels), loss(embeddings_of(moved), labels)
+    )
+
+
+def test_a_mixed_picture_has_both_pictures_values_in_their_shares() -> None:
+    logits, values = batch()
+    partners, own = torch.tensor([1, 1, 3, 3, 0, 5]), torch.tensor([0.6, 1, 0.7, 1, 0.8, 1])
+    visible = (values >= 0).float()
+    visible[2, 0] = float("nan")
+    rest = logits.new_zeros(())
+    said = Embeddings(logits.new_zeros(6, 2, 4), rest, rest, rest, logits, logits[:, :, 0], rest)
+    labels = Labels(values, visible, torch.arange(6), partners, own)
+    weights = LossWeights(supcon=0.0, visibility=0.0)
+    terms = []
+    for attribute in range(2):
+        total, weight_sum = 0.0, 0.0
+        for row, share in enumerate(own.tolist()):
+            for of, part in ((row, share), (int(partners[row]), 1 - share)):
+                if values[of, attribute] >= 0:
+                    one = prototype_loss(
+                        logits[row : row + 1, attribute : attribute + 1],
+                        values[of : of + 1, attribute : attribute + 1],
+                        WEIGHTS[attribute : attribute + 1],
+                        0.1,
+                    )
+                    weight = part * float(WEIGHTS[attribute, values[of, attribute]])
+                    total, weight_sum = total + weight * float(one), weight_sum + weight
+        terms.append(total / weight_sum)
+    loss = AttributeLoss(weights, WEIGHTS)(said, labels)
+    assert float(loss) == pytest.approx(sum(terms) / 2, rel=1e-5)
+    seen = AttributeLoss(LossWeights(prototypes=0, supcon=0, visibility=1), WEIGHTS)(said, labels)
+    slow, counted = 0.0, 0
+    for row, attribute in itertools.product(range(6), range(2)):
+        share, other = float(own[row]), float(visible[partners[row], attribute])
+        target = share * float(visible[row, attribute]) + (1 - share) * other
+        if not math.isnan(target):
+            chance = 1 / (1 + math.exp(-float(logits[row, attribute, 0])))
+            slow -= target * math.log(chance) + (1 - target) * math.log(1 - chance)
+            counted += 1
+    assert counted == 11
+    assert float(seen) == pytest.approx(slow / counted, rel=1e-5)
+
+
+def test_a_mixed_picture_is_neither_alike_nor_unlike_others() -> None:
+    torch.manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(6, 1, 8), dim=-1)
+    loss = AttributeLoss(LossWeights(prototypes=0, supcon=1, visibility=0), torch.ones(1, 2))
+    values = torch.tensor([[0], [0], [1], [1], [0], [1]])
+    own = torch.tensor([1.0, 1, 1, 1, 0.6, 0.6])
+    partners = torch.tensor([0, 1, 2, 3, 0, 0])
+    labels = Labels(values, torch.ones(6, 1), torch.arange(6), partners, own)
+    moved = vectors.clone()
+    moved[4:] = -moved[4:]
+    torch.testing.assert_close(
+        loss(embeddings_of(vectors), labels), loss(embeddings_of(moved), labels)
     )
 
 

@@ -15,10 +15,11 @@ from model.labels import LabelTable, read_labels  # noqa: E402
 from model.training import batches  # noqa: E402
 from model.training import train as loop  # noqa: E402
 from model.training.asen import Embeddings  # noqa: E402
+from model.training.beyond_labels import BeyondLabels  # noqa: E402
 from model.training.config import TrainConfig  # noqa: E402
 from model.training.drawn import DrawnGarments  # noqa: E402
 from model.training.grounds import Grounds  # noqa: E402
-from model.training.losses import AttributeLoss, LossWeights, attention_loss  # noqa: E402
+from model.training.losses import AttributeLoss, Labels, LossWeights, attention_loss  # noqa: E402
 from model.training.runs import Run  # noqa: E402
 from model.training.train import train  # noqa: E402
 
@@ -95,12 +96,71 @@ def test_each_ingredient_changes_what_is_learnt(
         "no drawings": replace(every, drawn_share=0.0),
         "own grounds": replace(every, new_ground_share=0.0),
         "attention untaught": replace(every, losses=LossWeights(attention=0.0)),
+        "other colours": replace(every, beyond_labels=BeyondLabels(recolour=0.5)),
+        "stretched": replace(every, beyond_labels=BeyondLabels(stretch=0.5)),
+        "mixed": replace(every, beyond_labels=BeyondLabels(mixup=0.5)),
+        "balanced": replace(every, balance=0.5),
     }
     losses = {
         name: train(table, config, tmp_path / name, console=QUIET, pack_folder=packed).history
         for name, config in configs.items()
     }
     assert len({history[0]["loss"] for history in losses.values()}) == len(configs)
+
+
+@pytest.mark.parametrize(
+    ("beyond", "kept"),
+    [
+        (BeyondLabels(), {"color", "collar"}),
+        (BeyondLabels(recolour=1.0), {"collar"}),
+        (BeyondLabels(stretch=1.0, told_by_proportions=("collar",)), {"color"}),
+        (BeyondLabels(recolour=1.0, told_by_colour=()), {"color", "collar"}),
+    ],
+)
+def test_a_photograph_keeps_the_labels_that_survive_its_changes(
+    table: LabelTable, packed: Path, beyond: BeyondLabels, kept: set[str]
+) -> None:
+    config = replace(CONFIG, beyond_labels=beyond)
+    training = table.split("train")
+    names = tuple(training.values(attribute) for attribute in training.attributes)
+    source = batches.Batches(training, names, config, torch.device("cpu"), packed)
+    rows = torch.arange(len(training))
+    generator = torch.Generator().manual_seed(0)
+    labels = source.of(rows, 32, generator).labels
+    photographs = labels.values[: len(rows)]
+    had = source.targets.values >= 0
+    drawn = labels.values[len(rows) :]
+    for column, attribute in enumerate(training.attributes):
+        left = photographs[had[:, column], column] >= 0
+        share = 1.0 if attribute in kept else 0.3 if beyond.stretch else 0.0
+        assert float(left.float().mean()) == pytest.approx(share, abs=0.25 if 0 < share < 1 else 0)
+        assert (drawn[:, column] >= 0).any()  # drawings are of all colours anyway
+
+
+def test_pictures_are_blended_with_their_partners_after_all_other_changes(
+    table: LabelTable, packed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(CONFIG, drawn_share=0.0, beyond_labels=BeyondLabels(mixup=1.0))
+    training = table.split("train")
+    names = tuple(training.values(attribute) for attribute in training.attributes)
+    source = batches.Batches(training, names, config, torch.device("cpu"), packed)
+    changed: list[torch.Tensor] = []
+    augment = batches.augment
+
+    def watched(*given: object) -> torch.Tensor:
+        changed.append(augment(*given))
+        return changed[-1]
+
+    monkeypatch.setattr(batches, "augment", watched)
+    rows = torch.arange(12)
+    images, labels, _ = source.of(rows, 32, torch.Generator().manual_seed(0))
+    assert (labels.partners != rows).sum() > 6
+    before = batches.normalise(changed[0])
+    for row in range(12):
+        own = float(labels.own_shares[row])
+        assert 0.5 <= own <= 1
+        blend = own * before[row] + (1 - own) * before[labels.partners[row]]
+        torch.testing.assert_close(images[row], blend, atol=1e-5, rtol=1e-5)
 
 
 def test_attention_is_taught_on_the_drawn_garments_of_a_batch(
@@ -110,17 +170,12 @@ def test_attention_is_taught_on_the_drawn_garments_of_a_batch(
     lessons: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     class Watched(AttributeLoss):
-        def forward(
-            self,
-            embeddings: Embeddings,
-            values: torch.Tensor,
-            visible: torch.Tensor,
-            groups: torch.Tensor,
-        ) -> torch.Tensor:
-            answers.append((embeddings, visible))
+        def forward(self, embeddings: Embeddings, labels: Labels) -> torch.Tensor:
+            answers.append((embeddings, labels.visible))
+            groups = labels.groups
             assert len(groups[12:].unique()) == 6  # every drawing is by a hand of its own
             assert not set(groups[12:].tolist()) & set(groups[:12].tolist())
-            return super().forward(embeddings, values, visible, groups)
+            return super().forward(embeddings, labels)
 
     def watched(attention: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
         lessons.append((attention, parts))
