@@ -30,6 +30,17 @@ REPOSITORY = Path(__file__).parent.parent
 START_TIMEOUT_S = 60
 
 
+def pytest_configure() -> None:
+    """Give each worker a core of its own, and with it all that it starts.
+
+    Two workers that each compute with all cores get in each other's way at every layer.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("LAPEL_")]:

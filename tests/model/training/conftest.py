@@ -1,5 +1,7 @@
 """Drawn garments for every training run of the tests, drawn once, and a trunk for quick ones."""
 
+import functools
+import importlib.util
 import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +25,20 @@ def first_garments(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], 
         return path
 
     return table
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_drawings_for_evidence() -> Iterator[None]:
+    """An exported card's evidence rests on four drawings a split: painting them takes longest."""
+    if importlib.util.find_spec("torch") is None:
+        yield
+        return
+    from model.training.evidence_fit import fit_evidence
+
+    with pytest.MonkeyPatch.context() as patch:
+        few = functools.partial(fit_evidence, drawn=4)
+        patch.setattr("model.training.export.fit_evidence", few)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -82,6 +82,7 @@ class Traffic:
         assert answer.status_code == 200, answer.text
         compared = [one["similarity"] for one in answer.json()["attributes"].values()]
         assert min(one for one in compared if one is not None) > 0.998
+        time.sleep(0.05)
 
     def _write(self, client: httpx.Client, turn: int) -> None:
         id = f"new-{turn}"
