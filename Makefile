@@ -10,8 +10,9 @@ ATTRIBUTES ?= garment_type,collar,neckline,sleeve_length,closure,pattern,color,s
 SEEDS ?= 0 1 2
 EPOCHS ?= 80
 # What the two sizes are trained with, beside the defaults of `lapel train`.
-SMALL ?= --backbone compact24 --input-size 160 --drawn 0.19 --new-grounds 0.35 --tune 24 --design-space
-BASE ?= --backbone resnet18 --input-size 224 --drawn 0.19 --new-grounds 0.35 --tune 24 --design-space
+CHANGES := --drawn 0.19 --new-grounds 0.45 --recolour 0.35 --stretch 0.25 --mixup 0.2 --balance 0.25
+SMALL ?= --backbone compact24 --input-size 160 $(CHANGES) --tune 24 --design-space
+BASE ?= --backbone resnet18 --input-size 224 $(CHANGES) --tune 24 --design-space
 RIVALS ?=
 
 SERVE := .venv

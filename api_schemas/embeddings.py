@@ -39,8 +39,8 @@ class AttributeEmbedding(ValueReading):
     norm: float = Field(description="of the vector before it was scaled to unit length")
     attention: list[list[float]] | None = Field(
         default=None,
-        description="where the model looked, rows from the top; sums to 1; "
-        "only with include=attention",
+        description="where the model looked: how much of the vector each place gives, rows from "
+        "the top; sums to 1; only with include=attention",
     )
 
 

@@ -20,6 +20,7 @@ import torch
 
 from model.labels import GROUP_COLUMN, NOT_VISIBLE, LabelTable, LabelTableError, read_labels
 from model.protocols.label_rows import write_labels
+from model.training.beyond_labels import BeyondLabels
 from model.training.config import TrainConfig
 from model.training.data import epoch_batches, learnt_values
 
@@ -154,6 +155,7 @@ def foretold(table: LabelTable, config: TrainConfig) -> Iterator[str]:
         f"{config.epochs} epochs of {steps} steps ({config.batch_size} photographs each) "
         f"are {config.epochs * steps} steps"
     )
+    yield from _withheld(table.attributes, config.beyond_labels)
     yield from _for_small_tables(len(training), config.epochs * steps, config)
 
 
@@ -261,6 +263,19 @@ def _look_alikes(training: LabelTable, attribute: str) -> Iterator[str]:
     for value in values:
         if value.casefold() in _LIKE_NOT_VISIBLE:
             yield f"  {value!r} is a value here; 'na' says not visible, an empty cell not looked at"
+
+
+def _withheld(attributes: Sequence[str], beyond: BeyondLabels) -> Iterator[str]:
+    """Which labels changes of pictures cost; a wrong guess would teach wrong labels."""
+    for share, option, names in (
+        (beyond.recolour, "colour", beyond.told_by_colour),
+        (beyond.stretch, "proportions", beyond.told_by_proportions),
+    ):
+        lost = [name for name in attributes if name in names]
+        if share and lost:
+            yield f"Told by {option}, so not learnt where that is changed: {', '.join(lost)}"
+        elif share:
+            yield f"No attribute is told by {option}; if one is, name it: --told-by-{option} NAME"
 
 
 def _for_small_tables(photographs: int, steps: int, config: TrainConfig) -> Iterator[str]:

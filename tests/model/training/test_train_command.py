@@ -29,13 +29,24 @@ def test_the_command_trains_exports_and_says_what_to_do_next(
     options = (
         f"--data {first_garments(40)} --attributes color --out {out} --work {tmp_path / 'run'} "
         f"--about {about} --backbone compact16 --input-size 48 --epochs 1 --min-value-count 1 "
-        "--new-grounds 0.25 --tune 1"
+        "--new-grounds 0.25 --recolour 0.5 --told-by-colour color,hue --stretch 0.2 --mixup 0.3 "
+        "--balance 0.4 --tune 1"
     )
     result = CliRunner().invoke(app, options.split())
     assert result.exit_code == 0, result.output
     assert "lapel serve --model" in result.output
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["new_ground_share"], config["drawn_share"]) == (0.25, 0.0)
+    assert config["balance"] == 0.4
+    assert config["beyond_labels"] == {
+        "recolour": 0.5,
+        "stretch": 0.2,
+        "mixup": 0.3,
+        "told_by_colour": ["color", "hue"],
+        "told_by_proportions": ["garment_type", "skirt_length", "pant_length", "coat_length"],
+    }
+    assert "Told by colour, so not learnt where that is changed: color" in result.output
+    assert "No attribute is told by proportions" in result.output
     again = json.loads((tmp_path / "run" / "tuned" / "config.json").read_text())
     assert (again["start_from"], again["seed"]) == (str(tmp_path / "run"), 1)
     assert (tmp_path / "run" / "mean" / "best.pt").exists()
