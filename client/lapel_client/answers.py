@@ -146,7 +146,9 @@ class AttributeEmbedding(Answer):
     """One image in one attribute's space."""
 
     attention: list[list[float]] | None = None
-    """where the model looked, rows from the top; sums to 1; only with include=attention"""
+    """where the model looked: how much of the vector each place gives, rows from the top; sums
+    to 1; only with include=attention
+    """
     norm: float
     """of the vector before it was scaled to unit length"""
     probability: float
