@@ -13,7 +13,8 @@ from model.attention import HIDDEN_SHARE, Hiding, Peaks, measure_hiding, measure
 from model.encoder import Encoder
 from model.evaluate import Progress, embed_table
 from model.evidence import copy_trial
-from model.evidence.copy_trial import CopyTrial, copy_sheet, measure_copies
+from model.evidence.copy_trial import CopyTrial, copy_sheet, measure_copies, verification_of
+from model.evidence.figures import figures_of
 from model.evidence.pairs import pictures_needed
 from model.evidence.parting import Parting, measure_parting, parting_sheets
 from model.evidence.parting_pairs import PICTURES_OF_A_PAIR
@@ -62,11 +63,16 @@ def measure_all(
 
     Raises:
         ValueError: for another name, or where the model and the table share no attribute.
-        EvidenceUnavailable: evidence is asked for, and the model's card has no figures of it.
+        EvidenceUnavailable: evidence or copies are asked for, and the model's card has no
+            figures of them; before anything is measured.
         UndecodableImage: naming the first file that cannot be read.
     """
     if unknown := [name for name in also if name not in MEASURES]:
         raise ValueError(f"no measure {', '.join(unknown)}; there are {', '.join(MEASURES)}")
+    if "evidence" in also:
+        figures_of(encoder.card)
+    if "copies" in also:
+        verification_of(encoder.card)
     robust, attention = ("robustness" in also), ("attention" in also)
     return FurtherQuality(
         robustness=measure_robustness(encoder, table, progress=progress) if robust else None,

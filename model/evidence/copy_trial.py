@@ -10,12 +10,13 @@ from typing import Final
 
 import numpy as np
 
-from api_schemas.card import CopyVerification
+from api_schemas.card import CopyVerification, ModelCard
 from model.copies import verified_probabilities
 from model.encoder import Encoder
 from model.evaluate import Progress
 from model.evidence.copy_pairs import InDesign, in_design, laid_on_nearest, table_in_design
 from model.evidence.edits import EDITS
+from model.evidence.figures import EvidenceUnavailable
 from model.evidence.pairs import COPIES_OF_EACH
 from model.evidence.rates import detection_at
 from model.evidence.readings import Floats
@@ -62,10 +63,26 @@ class CopyTrial:
     laid_on: int
 
 
+def verification_of(card: ModelCard) -> CopyVerification:
+    """What the card says of two pictures laid one on the other.
+
+    Raises:
+        EvidenceUnavailable: it says nothing.
+    """
+    design = card.design_space
+    if design is None or design.verification is None:
+        raise EvidenceUnavailable(
+            f"the model {card.name} {card.version} cannot lay copies on their source: "
+            + ("its space for copies was exported before" if design else "it has no design space")
+            + "; lapel train-design makes one that can"
+        )
+    return design.verification
+
+
 def measure_copies(
     encoder: Encoder, table: LabelTable, progress: Progress | None = None
-) -> CopyTrial | None:
-    """Measure on one split; None where the card does not say what to make of alignments.
+) -> CopyTrial:
+    """Measure on one split.
 
     Args:
         encoder: the model.
@@ -73,12 +90,10 @@ def measure_copies(
         progress: told of pictures embedded, `pictures_needed` of them.
 
     Raises:
+        EvidenceUnavailable: the card does not say what to make of alignments.
         UndecodableImage: naming the first file that cannot be read.
     """
-    design = encoder.card.design_space
-    verification = None if design is None else design.verification
-    if verification is None:
-        return None
+    verification = verification_of(encoder.card)
     photographs = table_in_design(encoder, table, progress)
     own, others, names = list[float](), list[float](), list[str]()
     for row, file in enumerate(table.files):

@@ -12,6 +12,8 @@ from model.encoder import Encoder
 from model.evidence.copy_pairs import in_design, laid_on_nearest, table_in_design
 from model.evidence.copy_trial import ALL, copy_sheet, measure_copies, pictures_needed
 from model.evidence.edits import EDITS
+from model.evidence.figures import EvidenceUnavailable
+from model.further import measure_all
 from model.labels import LabelTable, read_labels
 from model.robustness import open_picture
 
@@ -73,7 +75,6 @@ def slow_scores(
 
 def test_shares_are_those_of_a_slow_count(verifying: Encoder, table: LabelTable) -> None:
     trial = measure_copies(verifying, table)
-    assert trial is not None
     own, others, names = [], [], []
     for row in range(GARMENTS):
         for turn in (2 * row, 2 * row + 1):
@@ -97,7 +98,6 @@ def test_shares_are_those_of_a_slow_count(verifying: Encoder, table: LabelTable)
 def test_drawn_copies_are_found_and_tabled(verifying: Encoder, table: LabelTable) -> None:
     told: list[int] = []
     trial = measure_copies(verifying, table, told.append)
-    assert trial is not None
     assert trial.edits[ALL].said > 0.5
     assert sum(told) == pictures_needed(GARMENTS)
     rows = copy_sheet(trial).rows
@@ -105,13 +105,21 @@ def test_drawn_copies_are_found_and_tabled(verifying: Encoder, table: LabelTable
     assert len(rows) == len(trial.edits)
 
 
-def test_a_card_without_weights_for_it_is_not_measured(encoder: Encoder, table: LabelTable) -> None:
+def test_a_card_without_weights_for_it_is_refused_before_anything_is_measured(
+    encoder: Encoder, table: LabelTable
+) -> None:
     design = encoder.card.design_space
     assert design is not None
     plain = Encoder(encoder._session, encoder.card, encoder.fingerprint)
+    told: list[int] = []
     without = design.model_copy(update={"verification": None})
-    plain.card = encoder.card.model_copy(update={"design_space": without})
-    assert measure_copies(plain, table) is None
+    for space, reason in ((without, "exported before"), (None, "has no design space")):
+        plain.card = encoder.card.model_copy(update={"design_space": space})
+        with pytest.raises(EvidenceUnavailable, match=reason):
+            measure_copies(plain, table)
+        with pytest.raises(EvidenceUnavailable, match="lapel train-design"):
+            measure_all(plain, table, also=("robustness", "copies"), progress=told.append)
+    assert told == []
 
 
 def test_a_copy_is_laid_on_its_source_and_on_the_others_nearest(
