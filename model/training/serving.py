@@ -54,7 +54,10 @@ class Serving(nn.Module):
         self.draws = True
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, S, S) normalised -> the tensors named in ``OUTPUTS``."""
+        """(B, 3, S, S) normalised -> the tensors named in ``OUTPUTS``.
+
+        ``attention`` are the places that vectors come from, not the network's maps.
+        """
         if self.taps is None or self.design_head is None:
             e, design = self.network(images), None
         else:
