@@ -24,7 +24,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from api_schemas.card import CopyVerification, DesignSpace
+from api_schemas.card import CopyVerification
 from bench import report
 from bench.report import Goal, Report
 from model.alignment import align
@@ -36,6 +36,7 @@ from model.copies import (
 )
 from model.encoder import SHIPPED_MODEL, Encoder
 from model.evidence.copy_pairs import points_of
+from model.evidence.copy_trial import verification_of
 from model.labels import LabelTable, read_labels
 from model.local_features import LocalFeatures
 from model.metrics import average_precision
@@ -110,10 +111,11 @@ def measure(
         seed: of everything drawn at random.
 
     Raises:
-        ValueError: a file has no design space.
+        ValueError: a file has no design space, or does not tell of pictures laid on others.
         LabelTableError: the table cannot be read, or a split is missing.
     """
     encoder = _with_design(model)
+    verification = verification_of(encoder.card)
     table = read_labels(data, attributes=list(encoder.card.attribute_names), leave_out={})
     rng = np.random.default_rng(seed)
     tested = table.split(split)
@@ -133,7 +135,7 @@ def measure(
         cosines, asked.norms[:, None], references.norms[None], design
     )[..., 0].astype(np.float32)
     scores = {
-        "ours": _verified(asked, references, cosines, by_vectors, design),
+        "ours": _verified(asked, references, cosines, by_vectors, verification),
         "ours, vectors alone": by_vectors,
         "ours, vectors alone, without the asymmetric part": cosines,
         "mean of all attribute embeddings": asked.attributes @ references.attributes.T,
@@ -146,8 +148,8 @@ def measure(
             _embedded(other, queries.pictures, "queries").design
             @ _embedded(other, wholes, "references").design.T
         )
-    crops = _crops(encoder, wholes[: len(sources)], references, editor, seed)
-    return _report(scores, queries, crops, design, len(distractors), split)
+    crops = _crops(encoder, wholes[: len(sources)], references, editor, seed, verification)
+    return _report(scores, queries, crops, verification, len(distractors), split)
 
 
 def _with_design(model: Path) -> Encoder:
@@ -155,12 +157,6 @@ def _with_design(model: Path) -> Encoder:
     if encoder.card.design_space is None:
         raise ValueError(f"{model} has no design space; see lapel train-design")
     return encoder
-
-
-def _verification(design: DesignSpace) -> CopyVerification:
-    if design.verification is None:
-        raise ValueError("the file says nothing of pictures laid one on the other; export it again")
-    return design.verification
 
 
 def _companions_and_distractors(
@@ -190,10 +186,9 @@ def _verified(
     references: Embedded,
     cosines: Floats,
     by_vectors: Floats,
-    design: DesignSpace,
+    verification: CopyVerification,
 ) -> Floats:
     """Probabilities of the nearest, laid on the query; the others, less 1, by their vectors."""
-    verification = _verification(design)
     scores = by_vectors - 1.0
     for query in track(range(len(cosines)), description="laying copies on references"):
         nearest = np.argsort(-cosines[query], kind="stable")[: verification.nearest]
@@ -280,6 +275,7 @@ def _crops(
     references: Embedded,
     editor: Editor,
     seed: int,
+    verification: CopyVerification,
 ) -> Crops:
     edited = []
     for row, whole in enumerate(wholes):
@@ -291,9 +287,7 @@ def _crops(
     kept = np.array([edit.kept for edit in edited])
     norms = references.norms[: len(wholes)]
     laid = [align(*pair) for pair in zip(cropped.features, references.features, strict=False)]
-    design = encoder.card.design_space
-    assert design is not None
-    less = verified_missing(cropped.norms, norms, laid, _verification(design))
+    less = verified_missing(cropped.norms, norms, laid, verification)
     return Crops(kept, less > 0, missing_content(cropped.norms, norms) > 0)
 
 
@@ -301,7 +295,7 @@ def _report(
     scores: Mapping[str, Floats],
     queries: Queries,
     crops: Crops,
-    design: DesignSpace,
+    verification: CopyVerification,
     distractors: int,
     split: str,
 ) -> Report:
@@ -310,7 +304,6 @@ def _report(
     hard = int((~queries.copies).sum())
     baselines = [p for name, p in precisions.items() if not name.startswith("ours")]
     best_rank = {name: _first(s, queries) for name, s in scores.items()}
-    verification = _verification(design)
     accused, found = _at_threshold(scores["ours"], queries, verification.threshold)
     return Report(
         name="edited_copy",

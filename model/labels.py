@@ -111,6 +111,15 @@ class LabelTable:
         return np.array([of_cell.get(cell, 1.0) for cell in self.cells[attribute]], np.float32)
 
 
+def comma_separated(names: str) -> tuple[str, ...]:
+    """The names of a list as people write it on a command line.
+
+    >>> comma_separated("collar, sleeve_length,")
+    ('collar', 'sleeve_length')
+    """
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
 def read_labels(
     path: Path,
     *,

@@ -118,10 +118,7 @@ class Batches:
         """Augmented, with the labels that survive it."""
         config, beyond = self._config, self._config.beyond_labels
         photographs = self._photographs(rows, generator)
-        labels = Labels.unmixed(
-            self.targets.values[rows], self.targets.visible[rows], self.groups[rows]
-        )
-        values, stretch = labels.values, None
+        values, stretch = self.targets.values[rows], None
         if beyond.recolour:
             photographs, other = recoloured(photographs, beyond.recolour, generator)
             values = withheld(values, self._attributes, other, beyond.told_by_colour)
@@ -132,7 +129,7 @@ class Batches:
         images = augment(
             photographs.to(self._device), size, config.augmentation, generator, stretch
         )
-        labels = labels._replace(values=values)
+        labels = Labels.unmixed(values, self.targets.visible[rows], self.groups[rows])
         if beyond.mixup:
             partners, own = mixture(len(rows), beyond.mixup, generator)
             there = own.view(-1, 1, 1, 1).to(self._device)

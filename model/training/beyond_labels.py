@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_UNLABELLED: Final = -1
+from model.training.losses import UNLABELLED
+
 _LENGTHS: Final = ("skirt_length", "pant_length", "coat_length")
 _STRETCH: Final = 0.5  # greatest log of height to width
 _TELLING_STRETCH: Final = 0.15  # from here on proportions are not the photographed garment's
@@ -94,7 +95,7 @@ def withheld(
         lost: names; those that are not among the attributes do not matter.
     """
     columns = torch.tensor([name in lost for name in attributes])
-    return values.masked_fill(rows.unsqueeze(1) & columns, _UNLABELLED)
+    return values.masked_fill(rows.unsqueeze(1) & columns, UNLABELLED)
 
 
 def out_of_proportion(stretch: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from api_schemas.card import ModelCard
-from model.labels import GROUP_COLUMN, LabelTable, LabelTableError
+from model.labels import GROUP_COLUMN, LabelTable, LabelTableError, comma_separated
 from model.pixels import UndecodableImage
 from model.training import options
 from model.training.about import About
@@ -92,7 +92,11 @@ def run_train(
         drawn_share=drawn,
         new_ground_share=new_grounds,
         beyond_labels=BeyondLabels(
-            *(recolour, stretch, mixup), _names(told_by_colour), _names(told_by_proportions)
+            recolour=recolour,
+            stretch=stretch,
+            mixup=mixup,
+            told_by_colour=comma_separated(told_by_colour),
+            told_by_proportions=comma_separated(told_by_proportions),
         ),
         balance=balance,
         seed=seed,
@@ -103,7 +107,7 @@ def run_train(
         description = About.read(about)
         work = work or Path("runs") / out.stem
         prepared = training_table(
-            data, _names(attributes), group_column, record=work / "labels.csv"
+            data, comma_separated(attributes), group_column, record=work / "labels.csv"
         )
         for line in (*prepared.remarks, *foretold(prepared.table, config)):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -181,10 +185,6 @@ def run_train_design(
         run.design_head = train_design(run, table, config, work, console=console)
         card = _export(run, table, description, out, console)
     _show(card, out, console)
-
-
-def _names(listed: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in listed.split(",") if name.strip())
 
 
 class _Friendly:

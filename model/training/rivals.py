@@ -18,7 +18,7 @@ from rich.console import Console
 
 from api_schemas.card import ModelCard, Quality
 from model.encoder import Encoder
-from model.labels import LabelTable, LabelTableError, read_labels
+from model.labels import LabelTable, LabelTableError, comma_separated, read_labels
 from model.pixels import UndecodableImage
 from model.training.about import About
 from model.training.backbones import BACKBONES
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
-    names = [name.strip() for name in options.attributes.split(",") if name.strip()]
+    names = comma_separated(options.attributes)
     try:
         for design in options.designs:
             design_named(design)

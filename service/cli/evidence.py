@@ -13,6 +13,7 @@ from rich.table import Table
 from api_schemas.card import ModelCard
 from api_schemas.evidence import EvidenceDocument, PolicyRequest
 from model.encoder import Encoder
+from model.labels import comma_separated
 from service.app import package_version
 from service.cli.failures import CommandError
 from service.cli.opening import attributes_of, embed_file, load_encoder
@@ -129,7 +130,7 @@ def _kind(file: Path) -> Rendering:
 
 
 def _names(text: str, card: ModelCard) -> list[str]:
-    return attributes_of(card, [name.strip() for name in text.split(",") if name.strip()])
+    return attributes_of(card, comma_separated(text))
 
 
 def _read_policy(file: Path | None) -> PolicyRequest | None:

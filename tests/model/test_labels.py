@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.labels import LabelTableError, read_labels
+from model.labels import LabelTableError, comma_separated, read_labels
 
 TABLE = """file,collar,color,quality,photographer,split
 a.jpg,polo,red,ok,7,train
@@ -20,6 +20,19 @@ def csv(tmp_path: Path) -> Path:
     path = tmp_path / "labels.csv"
     path.write_text(TABLE)
     return path
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ()),
+        (" , ", ()),
+        ("collar", ("collar",)),
+        ("collar, hem length,", ("collar", "hem length")),
+    ],
+)
+def test_names_are_read_as_people_list_them(text: str, names: tuple[str, ...]) -> None:
+    assert comma_separated(text) == names
 
 
 def test_rows_of_bad_quality_are_left_out(csv: Path) -> None:
