@@ -6,14 +6,13 @@ the encoder that serves. It appears under its name only when it is whole and its
 been compared with PyTorch's.
 """
 
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from api_schemas.card import ModelCard
 from model.encoder import Encoder
-from model.evaluate import EmbeddedTable, Progress, embed_table, evaluate
+from model.evaluate import Progress, embed_table, evaluate
 from model.labels import LabelTable
 from model.training.about import About, first_card
 from model.training.attribute_calibration import (
@@ -26,6 +25,7 @@ from model.training.copied_photographs import COPIES, copied_split
 from model.training.design_calibration import fit_design_space
 from model.training.designs.registry import design_named
 from model.training.evidence_fit import fit_evidence, pictures_embedded
+from model.training.fusion import fuse_best, gathered, with_global_shares
 from model.training.model_file import check_parity, graph_of, write_model
 from model.training.prototypes import centres_of, with_frequencies, with_prototypes
 from model.training.runs import Run
@@ -86,7 +86,7 @@ def _gathered(
     """Centre the spaces and gather them around values; the card that reads them.
 
     Args:
-        serving: is given centres and, for designs that learn values so, prototypes.
+        serving: is given centres and, for designs that learn values so, fusions and prototypes.
         run: what the card tells of.
         table: ``train`` gives places, ``valid`` the scales.
         about: what the card tells for people.
@@ -99,18 +99,15 @@ def _gathered(
         embed_table(encoder, table.split(split), progress=progress) for split in ("train", "valid")
     )
     serving.centres = torch.from_numpy(centres_of(train, card))
-    train, valid = (_centred(serving, embedded) for embedded in (train, valid))
+    learns_values = design_named(run.config.design).value_head
+    if learns_values:
+        card = with_global_shares(card, fuse_best(serving, train, valid, card))
+    train, valid = (gathered(serving, embedded) for embedded in (train, valid))
     card = with_prototypes(with_frequencies(card, train.table), train)
     card = scaled(card, [valid])
-    if design_named(run.config.design).value_head:
+    if learns_values:
         serving.draw_towards(card.attributes)
     return card
-
-
-def _centred(serving: Serving, embedded: EmbeddedTable) -> EmbeddedTable:
-    """The attributes' rows around their centres, without the space ``design``."""
-    attributes = torch.from_numpy(embedded.vectors[:, : len(serving.centres)])
-    return replace(embedded, vectors=serving.centred(attributes).numpy())
 
 
 def _fitted(encoder: Encoder, table: LabelTable, progress: Progress | None) -> ModelCard:

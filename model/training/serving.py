@@ -1,11 +1,13 @@
 """What the exported file computes: the network, its spaces centred and gathered around values."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from api_schemas.card import AttributeCard
@@ -16,6 +18,25 @@ VALUE_PULL: Final = 1.0
 """Length of the step from a vector towards its values' prototypes."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Fusion:
+    """One attribute's vectors: ``unit(centred @ own_part + unit(whole - centre) @ whole_part)``.
+
+    Attributes:
+        own_part: (D, D) float32, from the attribute's own centred vector.
+        whole_part: (C, D) float32, from the global vector around ``centre``.
+        centre: (C,) float32.
+        weight: of the global cosine beside 1 for the attribute's own.
+        pull: length of the step towards the prototypes of a vector's values.
+    """
+
+    own_part: NDArray[np.float32]
+    whole_part: NDArray[np.float32]
+    centre: NDArray[np.float32]
+    weight: float = 0.0
+    pull: float = VALUE_PULL
+
+
 class Serving(nn.Module):
     """What the file computes: the network, its spaces centred and gathered around values.
 
@@ -24,7 +45,8 @@ class Serving(nn.Module):
     centre is subtracted before unit length is restored. Then each vector is drawn towards the
     prototypes of its values, as much to each as it is probable, so that what is surely a polo
     collar lies nearer to other polo collars. Values are read from those vectors by the card's
-    prototypes, so the file holds no value head.
+    prototypes, so the file holds no value head. Between both steps, attributes that few labels
+    teach are fused with the global vector (`model.training.fusion`).
 
     A design head adds the space ``design`` as the last row, as it is: no centre, no values.
     """
@@ -33,6 +55,10 @@ class Serving(nn.Module):
     prototypes: Tensor  # (A, V, D), rows past an attribute's last value are zero
     scales: Tensor  # (A, 1)
     no_value: Tensor  # (A, V) bool, past an attribute's last value
+    pulls: Tensor  # (A, 1)
+    own_parts: Tensor  # (A, D, D)
+    whole_parts: Tensor  # (A, C, D)
+    whole_centres: Tensor  # (A, 1, C)
 
     def __init__(self, network: nn.Module, design_head: DesignHead | None = None) -> None:
         super().__init__()
@@ -40,7 +66,16 @@ class Serving(nn.Module):
         self.design_head = None if design_head is None else design_head.eval()
         self.taps = None if design_head is None else Taps(self.network.get_submodule("trunk"))
         self.register_buffer("centres", torch.zeros(1, 1))
-        self.draws = False
+        self.register_buffer("pulls", torch.tensor(VALUE_PULL))
+        self.draws = self.fuses = False
+
+    def fuse(self, fusions: Sequence[Fusion]) -> None:
+        """From now on compute each attribute's vectors like this."""
+        self.register_buffer("own_parts", _stacked([f.own_part for f in fusions]))
+        self.register_buffer("whole_parts", _stacked([f.whole_part for f in fusions]))
+        self.register_buffer("whole_centres", _stacked([f.centre for f in fusions]).unsqueeze(1))
+        self.register_buffer("pulls", torch.tensor([[f.pull] for f in fusions]))
+        self.fuses = any(fusion.weight > 0 for fusion in fusions)
 
     def draw_towards(self, attributes: Sequence[AttributeCard]) -> None:
         """From now on draw vectors towards these prototypes, probabilities as the card has them."""
@@ -63,16 +98,21 @@ class Serving(nn.Module):
         else:
             grids = self.taps(images)
             e, design = self.network.from_features(grids[-1]), self.design_head(grids)
-        vectors = self.centred(e.vectors)
+        vectors, origins = self.centred(e.vectors), e.origins
+        if self.fuses:
+            vectors, whole = self.fused(vectors, e.global_vector)
+            # What comes of the whole picture comes of all of its places alike.
+            whole = whole.unsqueeze(-1)
+            origins = (1 - whole) * origins + whole / (origins.shape[2] * origins.shape[3])
         if self.draws:
             vectors = self.drawn(vectors)
         visible = e.visible_logits.sigmoid()
         if design is None:
-            return vectors, e.norms, e.origins, visible, e.global_vector
+            return vectors, e.norms, origins, visible, e.global_vector
         return (
             torch.cat([vectors, design.vectors.unsqueeze(1)], dim=1),
             torch.cat([e.norms, design.norms.unsqueeze(1)], dim=1),
-            torch.cat([e.origins, design.attention.unsqueeze(1)], dim=1),
+            torch.cat([origins, design.attention.unsqueeze(1)], dim=1),
             torch.cat([visible, torch.ones_like(visible[:, :1])], dim=1),
             e.global_vector,
         )
@@ -81,6 +121,24 @@ class Serving(nn.Module):
         """(..., A, D) unit vectors -> unit vectors around the centres."""
         return F.normalize(vectors - self.centres, dim=-1, eps=1e-6)
 
+    def fused(self, vectors: Tensor, global_vector: Tensor) -> tuple[Tensor, Tensor]:
+        """Lean attributes on the whole picture.
+
+        Args:
+            vectors: (B, A, D), centred.
+            global_vector: (B, C), unit length.
+
+        Returns:
+            (B, A, D) unit vectors, and (B, A, 1), which share of each is of the whole picture.
+        """
+        own = torch.matmul(vectors.transpose(0, 1), self.own_parts)  # (A, B, D)
+        around = F.normalize(global_vector - self.whole_centres, dim=-1, eps=1e-6)  # (A, B, C)
+        whole = torch.matmul(around, self.whole_parts)
+        both = F.normalize(own + whole, dim=-1, eps=1e-6)
+        along_own, along_whole = ((part * both).sum(dim=-1, keepdim=True) for part in (own, whole))
+        share = along_whole.relu() / (along_own.relu() + along_whole.relu()).clamp_min(1e-6)
+        return both.transpose(0, 1), share.transpose(0, 1)
+
     def drawn(self, vectors: Tensor) -> Tensor:
         """(B, A, D) unit vectors -> unit vectors nearer to the prototypes of their values."""
         by_attribute = vectors.transpose(0, 1)  # (A, B, D)
@@ -88,4 +146,8 @@ class Serving(nn.Module):
         logits = cosines * self.scales.unsqueeze(2)
         probable = logits.masked_fill(self.no_value.unsqueeze(1), -1e4).softmax(dim=-1)
         step = torch.matmul(probable, self.prototypes).transpose(0, 1)
-        return F.normalize(vectors + VALUE_PULL * step, dim=-1, eps=1e-6)
+        return F.normalize(vectors + self.pulls * step, dim=-1, eps=1e-6)
+
+
+def _stacked(arrays: Sequence[NDArray[np.float32]]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays))
