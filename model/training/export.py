@@ -25,9 +25,9 @@ from model.training.copied_photographs import COPIES, copied_split
 from model.training.design_calibration import fit_design_space
 from model.training.designs.registry import design_named
 from model.training.evidence_fit import fit_evidence, pictures_embedded
-from model.training.fusion import fuse_best, gathered, with_global_shares
 from model.training.model_file import check_parity, graph_of, write_model
 from model.training.prototypes import centres_of, with_frequencies, with_prototypes
+from model.training.refinement import gathered, refine_spaces, with_global_shares
 from model.training.runs import Run
 from model.training.serving import Serving
 
@@ -86,7 +86,7 @@ def _gathered(
     """Centre the spaces and gather them around values; the card that reads them.
 
     Args:
-        serving: is given centres and, for designs that learn values so, fusions and prototypes.
+        serving: is given centres and, for designs that learn values so, refined and drawn.
         run: what the card tells of.
         table: ``train`` gives places, ``valid`` the scales.
         about: what the card tells for people.
@@ -100,8 +100,8 @@ def _gathered(
     )
     serving.centres = torch.from_numpy(centres_of(train, card))
     learns_values = design_named(run.config.design).value_head
-    if learns_values:
-        card = with_global_shares(card, fuse_best(serving, train, valid, card))
+    if learns_values and (refinements := refine_spaces(serving, train, valid, card)):
+        card = with_global_shares(card, refinements)
     train, valid = (gathered(serving, embedded) for embedded in (train, valid))
     card = with_prototypes(with_frequencies(card, train.table), train)
     card = scaled(card, [valid])

@@ -19,17 +19,21 @@ VALUE_PULL: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Fusion:
-    """One attribute's vectors: ``unit(centred @ own_part + unit(whole - centre) @ whole_part)``.
+class Refinement:
+    """One attribute's vectors, from its centred ones and the global vector.
+
+    ``unit(unit(centred @ whitening) @ own_part + unit(whole - centre) @ whole_part)``.
 
     Attributes:
-        own_part: (D, D) float32, from the attribute's own centred vector.
-        whole_part: (C, D) float32, from the global vector around ``centre``.
-        centre: (C,) float32.
+        whitening: (D, D) float32, evens out how photographers differ.
+        own_part: (D, D) float32.
+        whole_part: (C, D) float32.
+        centre: (C,) float32, of the global vectors.
         weight: of the global cosine beside 1 for the attribute's own.
         pull: length of the step towards the prototypes of a vector's values.
     """
 
+    whitening: NDArray[np.float32]
     own_part: NDArray[np.float32]
     whole_part: NDArray[np.float32]
     centre: NDArray[np.float32]
@@ -45,8 +49,8 @@ class Serving(nn.Module):
     centre is subtracted before unit length is restored. Then each vector is drawn towards the
     prototypes of its values, as much to each as it is probable, so that what is surely a polo
     collar lies nearer to other polo collars. Values are read from those vectors by the card's
-    prototypes, so the file holds no value head. Between both steps, attributes that few labels
-    teach are fused with the global vector (`model.training.fusion`).
+    prototypes, so the file holds no value head. Between both steps, the spaces that few labels
+    taught are refined (`model.training.refinement`).
 
     A design head adds the space ``design`` as the last row, as it is: no centre, no values.
     """
@@ -56,6 +60,7 @@ class Serving(nn.Module):
     scales: Tensor  # (A, 1)
     no_value: Tensor  # (A, V) bool, past an attribute's last value
     pulls: Tensor  # (A, 1)
+    whitenings: Tensor  # (A, D, D)
     own_parts: Tensor  # (A, D, D)
     whole_parts: Tensor  # (A, C, D)
     whole_centres: Tensor  # (A, 1, C)
@@ -67,15 +72,16 @@ class Serving(nn.Module):
         self.taps = None if design_head is None else Taps(self.network.get_submodule("trunk"))
         self.register_buffer("centres", torch.zeros(1, 1))
         self.register_buffer("pulls", torch.tensor(VALUE_PULL))
-        self.draws = self.fuses = False
+        self.draws = self.refines = False
 
-    def fuse(self, fusions: Sequence[Fusion]) -> None:
+    def refine(self, refinements: Sequence[Refinement]) -> None:
         """From now on compute each attribute's vectors like this."""
-        self.register_buffer("own_parts", _stacked([f.own_part for f in fusions]))
-        self.register_buffer("whole_parts", _stacked([f.whole_part for f in fusions]))
-        self.register_buffer("whole_centres", _stacked([f.centre for f in fusions]).unsqueeze(1))
-        self.register_buffer("pulls", torch.tensor([[f.pull] for f in fusions]))
-        self.fuses = any(fusion.weight > 0 for fusion in fusions)
+        self.register_buffer("whitenings", _stacked([r.whitening for r in refinements]))
+        self.register_buffer("own_parts", _stacked([r.own_part for r in refinements]))
+        self.register_buffer("whole_parts", _stacked([r.whole_part for r in refinements]))
+        self.register_buffer("whole_centres", _stacked([r.centre[None] for r in refinements]))
+        self.register_buffer("pulls", torch.tensor([[r.pull] for r in refinements]))
+        self.refines = True
 
     def draw_towards(self, attributes: Sequence[AttributeCard]) -> None:
         """From now on draw vectors towards these prototypes, probabilities as the card has them."""
@@ -99,8 +105,8 @@ class Serving(nn.Module):
             grids = self.taps(images)
             e, design = self.network.from_features(grids[-1]), self.design_head(grids)
         vectors, origins = self.centred(e.vectors), e.origins
-        if self.fuses:
-            vectors, whole = self.fused(vectors, e.global_vector)
+        if self.refines:
+            vectors, whole = self.refined(vectors, e.global_vector)
             # What comes of the whole picture comes of all of its places alike.
             whole = whole.unsqueeze(-1)
             origins = (1 - whole) * origins + whole / (origins.shape[2] * origins.shape[3])
@@ -121,8 +127,8 @@ class Serving(nn.Module):
         """(..., A, D) unit vectors -> unit vectors around the centres."""
         return F.normalize(vectors - self.centres, dim=-1, eps=1e-6)
 
-    def fused(self, vectors: Tensor, global_vector: Tensor) -> tuple[Tensor, Tensor]:
-        """Lean attributes on the whole picture.
+    def refined(self, vectors: Tensor, global_vector: Tensor) -> tuple[Tensor, Tensor]:
+        """Whiten attributes and let them lean on the whole picture.
 
         Args:
             vectors: (B, A, D), centred.
@@ -131,7 +137,8 @@ class Serving(nn.Module):
         Returns:
             (B, A, D) unit vectors, and (B, A, 1), which share of each is of the whole picture.
         """
-        own = torch.matmul(vectors.transpose(0, 1), self.own_parts)  # (A, B, D)
+        white = torch.matmul(vectors.transpose(0, 1), self.whitenings)  # (A, B, D)
+        own = torch.matmul(F.normalize(white, dim=-1, eps=1e-6), self.own_parts)
         around = F.normalize(global_vector - self.whole_centres, dim=-1, eps=1e-6)  # (A, B, C)
         whole = torch.matmul(around, self.whole_parts)
         both = F.normalize(own + whole, dim=-1, eps=1e-6)
