@@ -63,11 +63,6 @@ class AttributeCard(Frozen):
         description="how frequent each value is among the training images that show one of "
         "them, in the order of `values`; null in files written before, which stands for equally",
     )
-    global_share: Probability = Field(
-        default=0.0,
-        description="share of the global vector in this space: above 0 where few labels taught the "
-        "attribute, so that its likeness is also one of the whole picture",
-    )
 
     @model_validator(mode="after")
     def _one_prototype_per_value(self) -> "AttributeCard":

@@ -562,10 +562,6 @@ class DescribedAttribute(Answer):
     """An attribute's part of the card; prototypes are left out unless asked for."""
 
     description: str = ""
-    global_share: float = 0.0
-    """share of the global vector in this space: above 0 where few labels taught the attribute,
-    so that its likeness is also one of the whole picture
-    """
     name: str
     prototypes: list[list[float]] = Field(default_factory=list)
     """one unit vector per value; only with include=prototypes"""

@@ -27,7 +27,7 @@ from model.training.designs.registry import design_named
 from model.training.evidence_fit import fit_evidence, pictures_embedded
 from model.training.model_file import check_parity, graph_of, write_model
 from model.training.prototypes import centres_of, with_frequencies, with_prototypes
-from model.training.refinement import gathered, refine_spaces, with_global_shares
+from model.training.refinement import gathered, refine_spaces
 from model.training.runs import Run
 from model.training.serving import Serving
 
@@ -100,8 +100,8 @@ def _gathered(
     )
     serving.centres = torch.from_numpy(centres_of(train, card))
     learns_values = design_named(run.config.design).value_head
-    if learns_values and (refinements := refine_spaces(serving, train, valid, card)):
-        card = with_global_shares(card, refinements)
+    if learns_values:
+        refine_spaces(serving, train, valid, card)
     train, valid = (gathered(serving, embedded) for embedded in (train, valid))
     card = with_prototypes(with_frequencies(card, train.table), train)
     card = scaled(card, [valid])

@@ -26,26 +26,15 @@ def centres_of(train: EmbeddedTable, card: ModelCard) -> NDArray[np.float32]:
 
     Values count alike, so that the centre is not just the commonest value.
     """
-    actual = [train.table.value_indices(a.name, a.values) for a in card.attributes]
-    return np.stack(
-        [centre_of_values(train.vectors[:, index], of) for index, of in enumerate(actual)]
-    )
-
-
-def centre_of_values(
-    vectors: NDArray[np.float32], actual: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """(D,): the mean over values of each value's mean vector; zero for fewer than two values.
-
-    Args:
-        vectors: (N, D).
-        actual: (N,) value indices, -1 where there is none.
-    """
-    means = [vectors[actual == value].mean(axis=0) for value in np.unique(actual) if value >= 0]
-    if len(means) < 2:
-        return np.zeros(vectors.shape[1], np.float32)
-    centre: NDArray[np.float32] = np.mean(means, axis=0)
-    return centre
+    centres = np.zeros((len(card.attributes), train.vectors.shape[2]), np.float32)
+    for index, attribute in enumerate(card.attributes):
+        actual = train.table.value_indices(attribute.name, attribute.values)
+        means = [
+            train.vectors[actual == v, index].mean(axis=0) for v in np.unique(actual) if v >= 0
+        ]
+        if len(means) > 1:
+            centres[index] = np.mean(means, axis=0)
+    return centres
 
 
 def with_frequencies(card: ModelCard, train: LabelTable) -> ModelCard:

@@ -20,24 +20,14 @@ VALUE_PULL: Final = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Refinement:
-    """One attribute's vectors, from its centred ones and the global vector.
-
-    ``unit(unit(centred @ whitening) @ own_part + unit(whole - centre) @ whole_part)``.
+    """What is done to one attribute's centred vectors.
 
     Attributes:
-        whitening: (D, D) float32, evens out how photographers differ.
-        own_part: (D, D) float32.
-        whole_part: (C, D) float32.
-        centre: (C,) float32, of the global vectors.
-        weight: of the global cosine beside 1 for the attribute's own.
+        whitening: (D, D) float32, what they are multiplied by before unit length is restored.
         pull: length of the step towards the prototypes of a vector's values.
     """
 
     whitening: NDArray[np.float32]
-    own_part: NDArray[np.float32]
-    whole_part: NDArray[np.float32]
-    centre: NDArray[np.float32]
-    weight: float = 0.0
     pull: float = VALUE_PULL
 
 
@@ -49,8 +39,8 @@ class Serving(nn.Module):
     centre is subtracted before unit length is restored. Then each vector is drawn towards the
     prototypes of its values, as much to each as it is probable, so that what is surely a polo
     collar lies nearer to other polo collars. Values are read from those vectors by the card's
-    prototypes, so the file holds no value head. Between both steps, the spaces that few labels
-    taught are refined (`model.training.refinement`).
+    prototypes, so the file holds no value head. Which spaces are whitened
+    between both steps, and which go without the second, is fitted (`model.training.refinement`).
 
     A design head adds the space ``design`` as the last row, as it is: no centre, no values.
     """
@@ -61,9 +51,6 @@ class Serving(nn.Module):
     no_value: Tensor  # (A, V) bool, past an attribute's last value
     pulls: Tensor  # (A, 1)
     whitenings: Tensor  # (A, D, D)
-    own_parts: Tensor  # (A, D, D)
-    whole_parts: Tensor  # (A, C, D)
-    whole_centres: Tensor  # (A, 1, C)
 
     def __init__(self, network: nn.Module, design_head: DesignHead | None = None) -> None:
         super().__init__()
@@ -75,11 +62,9 @@ class Serving(nn.Module):
         self.draws = self.refines = False
 
     def refine(self, refinements: Sequence[Refinement]) -> None:
-        """From now on compute each attribute's vectors like this."""
-        self.register_buffer("whitenings", _stacked([r.whitening for r in refinements]))
-        self.register_buffer("own_parts", _stacked([r.own_part for r in refinements]))
-        self.register_buffer("whole_parts", _stacked([r.whole_part for r in refinements]))
-        self.register_buffer("whole_centres", _stacked([r.centre[None] for r in refinements]))
+        """From now on do this to the attributes' vectors."""
+        whitenings = np.stack([refinement.whitening for refinement in refinements])
+        self.register_buffer("whitenings", torch.from_numpy(whitenings))
         self.register_buffer("pulls", torch.tensor([[r.pull] for r in refinements]))
         self.refines = True
 
@@ -104,47 +89,27 @@ class Serving(nn.Module):
         else:
             grids = self.taps(images)
             e, design = self.network.from_features(grids[-1]), self.design_head(grids)
-        vectors, origins = self.centred(e.vectors), e.origins
-        if self.refines:
-            vectors, whole = self.refined(vectors, e.global_vector)
-            # What comes of the whole picture comes of all of its places alike.
-            whole = whole.unsqueeze(-1)
-            origins = (1 - whole) * origins + whole / (origins.shape[2] * origins.shape[3])
+        vectors = self.centred(e.vectors)
         if self.draws:
             vectors = self.drawn(vectors)
         visible = e.visible_logits.sigmoid()
         if design is None:
-            return vectors, e.norms, origins, visible, e.global_vector
+            return vectors, e.norms, e.origins, visible, e.global_vector
         return (
             torch.cat([vectors, design.vectors.unsqueeze(1)], dim=1),
             torch.cat([e.norms, design.norms.unsqueeze(1)], dim=1),
-            torch.cat([origins, design.attention.unsqueeze(1)], dim=1),
+            torch.cat([e.origins, design.attention.unsqueeze(1)], dim=1),
             torch.cat([visible, torch.ones_like(visible[:, :1])], dim=1),
             e.global_vector,
         )
 
     def centred(self, vectors: Tensor) -> Tensor:
-        """(..., A, D) unit vectors -> unit vectors around the centres."""
-        return F.normalize(vectors - self.centres, dim=-1, eps=1e-6)
-
-    def refined(self, vectors: Tensor, global_vector: Tensor) -> tuple[Tensor, Tensor]:
-        """Whiten attributes and let them lean on the whole picture.
-
-        Args:
-            vectors: (B, A, D), centred.
-            global_vector: (B, C), unit length.
-
-        Returns:
-            (B, A, D) unit vectors, and (B, A, 1), which share of each is of the whole picture.
-        """
-        white = torch.matmul(vectors.transpose(0, 1), self.whitenings)  # (A, B, D)
-        own = torch.matmul(F.normalize(white, dim=-1, eps=1e-6), self.own_parts)
-        around = F.normalize(global_vector - self.whole_centres, dim=-1, eps=1e-6)  # (A, B, C)
-        whole = torch.matmul(around, self.whole_parts)
-        both = F.normalize(own + whole, dim=-1, eps=1e-6)
-        along_own, along_whole = ((part * both).sum(dim=-1, keepdim=True) for part in (own, whole))
-        share = along_whole.relu() / (along_own.relu() + along_whole.relu()).clamp_min(1e-6)
-        return both.transpose(0, 1), share.transpose(0, 1)
+        """(B, A, D) unit vectors -> unit vectors around the centres, whitened once it is known."""
+        around = F.normalize(vectors - self.centres, dim=-1, eps=1e-6)
+        if not self.refines:
+            return around
+        white = torch.matmul(around.transpose(0, 1), self.whitenings).transpose(0, 1)
+        return F.normalize(white, dim=-1, eps=1e-6)
 
     def drawn(self, vectors: Tensor) -> Tensor:
         """(B, A, D) unit vectors -> unit vectors nearer to the prototypes of their values."""
@@ -154,7 +119,3 @@ class Serving(nn.Module):
         probable = logits.masked_fill(self.no_value.unsqueeze(1), -1e4).softmax(dim=-1)
         step = torch.matmul(probable, self.prototypes).transpose(0, 1)
         return F.normalize(vectors + self.pulls * step, dim=-1, eps=1e-6)
-
-
-def _stacked(arrays: Sequence[NDArray[np.float32]]) -> Tensor:
-    return torch.from_numpy(np.stack(arrays))

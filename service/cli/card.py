@@ -95,11 +95,6 @@ def _attributes(card: ModelCard) -> Table:
     table.add_column("attribute", no_wrap=True)
     table.add_column("values")
     for attribute in card.attributes:
-        lines = [escape(", ".join(attribute.values))]
-        remarks = [attribute.description] if attribute.description else []
-        if attribute.global_share > 0.0:
-            share = f"{100 * attribute.global_share:.0f} %"
-            remarks.append(f"few labels taught it: {share} of its likeness is of the whole picture")
-        lines += [f"[dim]{escape(remark)}[/]" for remark in remarks]
-        table.add_row(attribute.name, "\n".join(lines))
+        described = f"\n[dim]{escape(attribute.description)}[/]" if attribute.description else ""
+        table.add_row(attribute.name, escape(", ".join(attribute.values)) + described)
     return table
