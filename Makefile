@@ -11,7 +11,7 @@ SEEDS ?= 0 1 2
 EPOCHS ?= 80
 # What the two sizes are trained with, beside the defaults of `lapel train`.
 CHANGES := --drawn 0.19 --new-grounds 0.45 --recolour 0.35 --stretch 0.25 --mixup 0.2 --balance 0.25
-SMALL ?= --backbone compact24 --input-size 160 $(CHANGES) --tune 24 --design-space
+SMALL ?= --backbone compact24 --input-size 192 $(CHANGES) --tune 24 --design-space
 BASE ?= --backbone resnet18 --input-size 224 $(CHANGES) --tune 24 --design-space
 RIVALS ?=
 
@@ -62,7 +62,7 @@ openapi: $(DEV)/.installed  ## Write the contract that tests hold service and cl
 pack: $(TRAIN_READY)  ## Pack the garment photographs for another machine: packed/garments.tar (DATA=)
 	$(TRAIN_PYTHON) -m model.training.pack --data $(DATA) --out $(PACKED)
 
-train: runs/small-0.onnx  ## Train the shipped model, one seed, 3 to 4 hours (TRAIN_DATA=, EPOCHS=)
+train: runs/small-0.onnx  ## Train the shipped model, one seed, about 5 hours (TRAIN_DATA=, EPOCHS=)
 
 # Both go on where they were stopped; what is finished is left as it is. Packed photographs are
 # used where there are any.

@@ -86,7 +86,7 @@ def _gathered(
     """Centre the spaces and gather them around values; the card that reads them.
 
     Args:
-        serving: is given centres and, for designs that learn values so, refined and drawn.
+        serving: is centred and, for designs that learn values so, refined and drawn.
         run: what the card tells of.
         table: ``train`` gives places, ``valid`` the scales.
         about: what the card tells for people.

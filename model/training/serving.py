@@ -39,8 +39,8 @@ class Serving(nn.Module):
     centre is subtracted before unit length is restored. Then each vector is drawn towards the
     prototypes of its values, as much to each as it is probable, so that what is surely a polo
     collar lies nearer to other polo collars. Values are read from those vectors by the card's
-    prototypes, so the file holds no value head. Which spaces are whitened
-    between both steps, and which go without the second, is fitted (`model.training.refinement`).
+    prototypes, so the file holds no value head. Which spaces are whitened between both steps, and
+    which go without the second, is fitted (`model.training.refinement`).
 
     A design head adds the space ``design`` as the last row, as it is: no centre, no values.
     """
