@@ -158,7 +158,8 @@ EVIDENCE: Final[Document] = {
             "clear": False,
             "alike_down_to": "garment_type",
             "not_compared": [],
-            "sentence": "Alike in all that both show (pattern, color, neckline and garment type), as far as can be told.",
+            "sentence": "Alike in all that both show (pattern, color, neckline and garment type), "
+            "as far as can be told.",
         },
         "background": {
             "chance_pairs": 87210,
