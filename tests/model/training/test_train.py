@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar  # noqa: E402
 
 from api_schemas.card import AttributeCard  # noqa: E402
 from model.encoder import Encoder  # noqa: E402
-from model.evaluate import embed_table, evaluate  # noqa: E402
+from model.evaluate import EmbeddedTable, embed_table, evaluate  # noqa: E402
 from model.labels import LabelTable, read_labels  # noqa: E402
 from model.pixels import decode  # noqa: E402
 from model.training.about import About  # noqa: E402
@@ -25,6 +25,7 @@ from model.training.averaging import WeightAverage  # noqa: E402
 from model.training.config import TrainConfig  # noqa: E402
 from model.training.export import export  # noqa: E402
 from model.training.model_file import ExportError, check_parity  # noqa: E402
+from model.training.refinement import refine_spaces  # noqa: E402
 from model.training.runs import Run, load_run  # noqa: E402
 from model.training.serving import Serving  # noqa: E402
 from model.training.train import train  # noqa: E402
@@ -138,18 +139,34 @@ def test_the_exported_file_says_what_the_network_says(
 
     train, valid = table.split("train"), table.split("valid")
     centres = centres_of(raw_of(train), train)
-    validation = unit(raw_of(valid) - centres)
+    serving = Serving(run.network)
+    serving.centres = torch.from_numpy(centres)
+    rows = [embedded(split, raw_of(split)) for split in (train, valid)]
+    refinements = refine_spaces(serving, *rows, encoder.card)
+
+    def refined(raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        spaces = enumerate(refinements)
+        around = unit(raw - centres)
+        return np.stack([unit(around[:, index] @ r.whitening) for index, r in spaces], axis=1)
+
+    validation = refined(raw_of(valid))
     rng = np.random.default_rng(2)
     for batch in (1, 3, 8):  # the batch is free
         pixels = rng.integers(0, 256, (batch, 48, 48, 3), dtype=np.uint8)
-        centred = unit(embed_packed(run.network, pixels, preprocessing) - centres)
+        spaces = refined(embed_packed(run.network, pixels, preprocessing))
         for index, attribute in enumerate(encoder.card.attributes):
             actual = valid.value_indices(attribute.name, attribute.values)
             scale = fitted_scale(validation[actual >= 0, index], attribute, actual[actual >= 0])
-            expected = drawn_to_values(centred[:, index], attribute, scale)
+            pull = refinements[index].pull
+            expected = drawn_to_values(spaces[:, index], attribute, scale, pull)
             np.testing.assert_allclose(
                 encoder.encode(pixels).vectors[:, index], expected, atol=1e-4
             )
+
+
+def embedded(rows: LabelTable, vectors: NDArray[np.float32]) -> EmbeddedTable:
+    nothing = np.zeros((len(rows), 1), np.float32)
+    return EmbeddedTable(rows, vectors=vectors, visible=nothing, global_vectors=nothing)
 
 
 def centres_of(vectors: NDArray[np.float32], train: LabelTable) -> NDArray[np.float32]:
@@ -191,7 +208,7 @@ def fitted_scale(
 
 
 def drawn_to_values(
-    vectors: NDArray[np.float32], attribute: AttributeCard, scale: float
+    vectors: NDArray[np.float32], attribute: AttributeCard, scale: float, pull: float
 ) -> NDArray[np.float32]:
     """(N, D): each vector, a step towards every value by as much as that is probable."""
     drawn = []
@@ -200,7 +217,7 @@ def drawn_to_values(
         step = sum(
             share * np.array(p) for share, p in zip(probable, attribute.prototypes, strict=True)
         )
-        drawn.append(unit(vector + step))
+        drawn.append(unit(vector + pull * step))
     return np.stack(drawn)
 
 
