@@ -121,6 +121,20 @@ def evaluate(embedded: EmbeddedTable, attributes: tuple[AttributeCard, ...], spl
     )
 
 
+def cross_photographer_map(space: NDArray[np.float32], table: LabelTable, name: str) -> float:
+    """Mean average precision among images by other photographers: the main figure of `evaluate`.
+
+    Judged on every value of the table, also those that a model never learnt to name.
+
+    Args:
+        space: (N, D), the rows' vectors in one attribute.
+        table: their labels.
+        name: the attribute.
+    """
+    values = table.value_indices(name, table.values(name))
+    return retrieval_score(space @ space.T, values, table.groups).mean_average_precision
+
+
 def shared_attributes(
     table: LabelTable, attributes: tuple[AttributeCard, ...]
 ) -> list[tuple[int, AttributeCard]]:

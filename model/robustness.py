@@ -23,9 +23,14 @@ from model.backgrounds import busy_background, pasted
 from model.cutting import garment_mask
 from model.drawings.numbered import Drawn, drawn_table
 from model.encoder import Encoder
-from model.evaluate import EmbeddedTable, Progress, embed_table, shared_attributes
+from model.evaluate import (
+    EmbeddedTable,
+    Progress,
+    cross_photographer_map,
+    embed_table,
+    shared_attributes,
+)
 from model.labels import LabelTable
-from model.metrics import retrieval_score
 
 Change = Callable[[Image.Image], Image.Image | None]
 """From an RGB picture to a changed one; None where the change cannot be made to this picture."""
@@ -255,12 +260,9 @@ def _taken(embedded: EmbeddedTable, rows: list[int]) -> EmbeddedTable:
 
 
 def _maps(embedded: EmbeddedTable, attributes: tuple[AttributeCard, ...]) -> dict[str, float]:
-    """Cross-photographer MAP per shared attribute: the main figure of `evaluate` alone."""
-    table = embedded.table
-    maps = {}
-    for index, attribute in shared_attributes(table, attributes):
-        values = table.value_indices(attribute.name, table.values(attribute.name))
-        similarities = embedded.vectors[:, index] @ embedded.vectors[:, index].T
-        score = retrieval_score(similarities, values, table.groups)
-        maps[attribute.name] = score.mean_average_precision
-    return maps
+    """Cross-photographer MAP per shared attribute."""
+    table, vectors = embedded.table, embedded.vectors
+    return {
+        attribute.name: cross_photographer_map(vectors[:, index], table, attribute.name)
+        for index, attribute in shared_attributes(table, attributes)
+    }

@@ -14,9 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from api_schemas.card import AttributeCard, ModelCard
-from model.evaluate import EmbeddedTable
-from model.labels import LabelTable
-from model.metrics import retrieval_score
+from model.evaluate import EmbeddedTable, cross_photographer_map
 from model.training.attribute_calibration import scaled
 from model.training.prototypes import with_prototypes
 from model.training.serving import VALUE_PULL, Refinement, Serving
@@ -55,7 +53,12 @@ def refine_spaces(
         serving.draw_towards(scaled(with_prototypes(card, near), [far]).attributes)
         drawn = serving.drawn(torch.from_numpy(far.vectors)).numpy()
         for pull, vectors in ((VALUE_PULL, drawn), (0.0, far.vectors)):
-            found = _found(vectors, valid.table, card)
+            found = np.array(
+                [
+                    cross_photographer_map(vectors[:, index], valid.table, attribute.name)
+                    for index, attribute in enumerate(card.attributes)
+                ]
+            )
             better = found >= best + LEAST_GAIN
             best = np.where(better, found, best)
             chosen = [
@@ -92,13 +95,3 @@ def _whitening(train: EmbeddedTable, attribute: AttributeCard, index: int) -> ND
     lengths = np.sqrt(spread.clip(min=0.0) + RIDGE * spread.mean() + 1e-12)
     whitening: NDArray[np.float32] = ((directions / lengths) @ directions.T).astype(np.float32)
     return whitening
-
-
-def _found(vectors: NDArray[np.float32], table: LabelTable, card: ModelCard) -> NDArray[np.float64]:
-    """(A,): mean average precision among photographs by others, for every value of the table."""
-    scores = []
-    for index, attribute in enumerate(card.attributes):
-        values = table.value_indices(attribute.name, table.values(attribute.name))
-        similarities = vectors[:, index] @ vectors[:, index].T
-        scores.append(retrieval_score(similarities, values, table.groups).mean_average_precision)
-    return np.array(scores)

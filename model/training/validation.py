@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from api_schemas.card import Preprocessing
 from model import pixels
+from model.evaluate import cross_photographer_map
 from model.labels import LabelTable
-from model.metrics import retrieval_score
 from model.training.config import MEAN, STD, TrainConfig
 
 
@@ -21,13 +21,10 @@ def validation_maps(
 ) -> dict[str, float]:
     """Cross-photographer MAP per attribute, over every value the split holds."""
     vectors = embed_packed(network, packed, config.preprocessing())
-    maps = {}
-    for index, attribute in enumerate(table.attributes):
-        space = vectors[:, index]
-        values = table.value_indices(attribute, table.values(attribute))
-        score = retrieval_score(space @ space.T, values, table.groups)
-        maps[attribute] = score.mean_average_precision
-    return maps
+    return {
+        attribute: cross_photographer_map(vectors[:, index], table, attribute)
+        for index, attribute in enumerate(table.attributes)
+    }
 
 
 @torch.no_grad()
