@@ -41,6 +41,8 @@ Progress = Callable[[int], None]
 """Told how many images have been embedded since the last call."""
 Reader = Callable[[Path], NDArray[np.uint8]]
 """From an image file to the network's input, (S, S, 3) uint8, RGB."""
+Watch = Callable[[NDArray[np.uint8], Embeddings], None]
+"""Shown a batch's pictures, (B, S, S, 3) uint8, and what the network says of them."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def embed_table(
     batch_size: int = 32,
     progress: Progress | None = None,
     read: Reader | None = None,
+    watch: Watch | None = None,
 ) -> EmbeddedTable:
     """Embed every image of a table.
 
@@ -76,6 +79,7 @@ def embed_table(
         batch_size: images per call of the network.
         progress: told how far it is.
         read: how a file becomes pixels; by default as it is served, `pixels.decode_file`.
+        watch: shown every batch, in the order of the rows.
 
     Raises:
         UndecodableImage: naming the first file that cannot be read.
@@ -84,6 +88,8 @@ def embed_table(
     batches = []
     for batch in _read_batches(table.files, read, batch_size):
         batches.append(encoder.encode(batch))
+        if watch:
+            watch(batch, batches[-1])
         if progress:
             progress(len(batch))
     return EmbeddedTable(

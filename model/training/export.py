@@ -6,6 +6,7 @@ the encoder that serves. It appears under its name only when it is whole and its
 been compared with PyTorch's.
 """
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,8 +27,9 @@ from model.training.design_calibration import fit_design_space
 from model.training.designs.registry import design_named
 from model.training.evidence_fit import fit_evidence, pictures_embedded
 from model.training.model_file import check_parity, graph_of, write_model
+from model.training.palette import LEARNT_FROM, Palette, Readings, Watched, fit_readings
 from model.training.prototypes import centres_of, with_frequencies, with_prototypes
-from model.training.refinement import gathered, refine_spaces
+from model.training.refinement import Colours, gathered, refine_spaces
 from model.training.runs import Run
 from model.training.serving import Serving
 
@@ -95,13 +97,19 @@ def _gathered(
     """
     card = first_card(run, about)
     encoder = write_model(graph_of(serving, card.preprocessing.input_size), card, path)
-    train, valid = (
-        embed_table(encoder, table.split(split), progress=progress) for split in ("train", "valid")
-    )
+    palette, attributes = Palette(card.preprocessing), len(card.attributes)
+    watched = partial(Watched, preprocessing=card.preprocessing, attributes=attributes)
+    rows = table.split("train")
+    every = 1 + len(rows) * attributes // LEARNT_FROM
+    palettes = watched(palette, every=every)
+    train = embed_table(encoder, rows, progress=progress, watch=palettes)
+    readings = fit_readings(palettes.said(), rows.take(range(0, len(rows), every)), card)
+    told = watched(Readings(palette, readings))
+    valid = embed_table(encoder, table.split("valid"), progress=progress, watch=told)
     serving.centres = torch.from_numpy(centres_of(train, card))
     learns_values = design_named(run.config.design).value_head
     if learns_values:
-        refine_spaces(serving, train, valid, card)
+        refine_spaces(serving, train, valid, card, Colours(palette, readings, told.said()))
     train, valid = (gathered(serving, embedded) for embedded in (train, valid))
     card = with_prototypes(with_frequencies(card, train.table), train)
     card = scaled(card, [valid])

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from api_schemas.card import AttributeCard
 from model.training.design_space import DesignHead, Taps
+from model.training.palette import Palette, Reading, Readings
 
 OUTPUTS: Final = ("vectors", "norms", "attention", "visible", "global")
 VALUE_PULL: Final = 1.0
@@ -25,10 +26,12 @@ class Refinement:
     Attributes:
         whitening: (D, D) float32, what they are multiplied by before unit length is restored.
         pull: length of the step towards the prototypes of a vector's values.
+        reading: what colours say of those values, or None where they are not asked.
     """
 
     whitening: NDArray[np.float32]
     pull: float = VALUE_PULL
+    reading: Reading | None = None
 
 
 class Serving(nn.Module):
@@ -39,8 +42,9 @@ class Serving(nn.Module):
     centre is subtracted before unit length is restored. Then each vector is drawn towards the
     prototypes of its values, as much to each as it is probable, so that what is surely a polo
     collar lies nearer to other polo collars. Values are read from those vectors by the card's
-    prototypes, so the file holds no value head. Which spaces are whitened between both steps, and
-    which go without the second, is fitted (`model.training.refinement`).
+    prototypes, so the file holds no value head. Which spaces are whitened between both steps, which
+    ask the colours too how probable a value is, and which go without the second step, is fitted
+    (`model.training.refinement`).
 
     A design head adds the space ``design`` as the last row, as it is: no centre, no values.
     """
@@ -60,9 +64,12 @@ class Serving(nn.Module):
         self.register_buffer("centres", torch.zeros(1, 1))
         self.register_buffer("pulls", torch.tensor(VALUE_PULL))
         self.draws = self.refines = False
+        self.readings: Readings | None = None
 
-    def refine(self, refinements: Sequence[Refinement]) -> None:
-        """From now on do this to the attributes' vectors."""
+    def refine(self, refinements: Sequence[Refinement], palette: Palette | None = None) -> None:
+        """From now on do this to the attributes' vectors; readings need the palette."""
+        readings = [refinement.reading for refinement in refinements]
+        self.readings = Readings(palette, readings) if palette and any(readings) else None
         whitenings = np.stack([refinement.whitening for refinement in refinements])
         self.register_buffer("whitenings", torch.from_numpy(whitenings))
         self.register_buffer("pulls", torch.tensor([[r.pull] for r in refinements]))
@@ -91,7 +98,8 @@ class Serving(nn.Module):
             e, design = self.network.from_features(grids[-1]), self.design_head(grids)
         vectors = self.centred(e.vectors)
         if self.draws:
-            vectors = self.drawn(vectors)
+            told = None if self.readings is None else self.readings(images, e.origins)
+            vectors = self.drawn(vectors, told)
         visible = e.visible_logits.sigmoid()
         if design is None:
             return vectors, e.norms, e.origins, visible, e.global_vector
@@ -111,11 +119,21 @@ class Serving(nn.Module):
         white = torch.matmul(around.transpose(0, 1), self.whitenings).transpose(0, 1)
         return F.normalize(white, dim=-1, eps=1e-6)
 
-    def drawn(self, vectors: Tensor) -> Tensor:
-        """(B, A, D) unit vectors -> unit vectors nearer to the prototypes of their values."""
+    def drawn(self, vectors: Tensor, told: Tensor | None = None) -> Tensor:
+        """Unit vectors nearer to the prototypes of their values.
+
+        Args:
+            vectors: (B, A, D), unit length.
+            told: (B, A, V), logits of the values by colours, which multiply probabilities.
+
+        Returns:
+            (B, A, D), unit length.
+        """
         by_attribute = vectors.transpose(0, 1)  # (A, B, D)
         cosines = torch.matmul(by_attribute, self.prototypes.transpose(1, 2))  # (A, B, V)
         logits = cosines * self.scales.unsqueeze(2)
+        if told is not None:
+            logits = logits + told.transpose(0, 1)
         probable = logits.masked_fill(self.no_value.unsqueeze(1), -1e4).softmax(dim=-1)
         step = torch.matmul(probable, self.prototypes).transpose(0, 1)
         return F.normalize(vectors + self.pulls * step, dim=-1, eps=1e-6)

@@ -11,9 +11,11 @@ from api_schemas.card import AttributeCard, ModelCard, SameValueCalibration  # n
 from model.encoder import SHIPPED_MODEL, Encoder  # noqa: E402
 from model.evaluate import EmbeddedTable  # noqa: E402
 from model.labels import LabelTable  # noqa: E402
+from model.training.palette import SIZE, Palette, Reading  # noqa: E402
 from model.training.prototypes import centres_of  # noqa: E402
 from model.training.refinement import (  # noqa: E402
     RIDGE,
+    Colours,
     gathered,
     refine_spaces,
 )
@@ -135,3 +137,47 @@ def test_vectors_without_a_pull_stay_where_they_are(plain_card: ModelCard) -> No
     np.testing.assert_allclose(
         serving.drawn(torch.from_numpy(table.vectors)), table.vectors, atol=1e-6
     )
+
+
+def colours_saying(told: Floats, card: ModelCard) -> Colours:
+    """Readings that say this of the validation rows, (N, V)."""
+    reading = Reading(np.zeros((SIZE, 3), np.float32), np.zeros(3, np.float32))
+    return Colours(Palette(card.preprocessing), (reading,), told[:, None].astype(np.float16))
+
+
+def test_colours_are_asked_where_they_name_values_that_the_space_does_not(
+    plain_card: ModelCard,
+) -> None:
+    train, valid = (embedded(210, seed, told_by_own=0.2) for seed in (0, 1))
+    colours = colours_saying(5 * np.eye(3)[np.arange(210) % 3], plain_card)
+    serving = centred(train, plain_card)
+    (refinement,) = refine_spaces(serving, train, valid, plain_card, colours)
+    assert refinement.reading is colours.readings[0]
+    assert serving.readings is not None
+
+
+@pytest.mark.parametrize(("told_by_own", "sure"), [(1.5, 5.0), (0.2, 0.0)])
+def test_colours_are_not_asked_where_they_add_nothing(
+    plain_card: ModelCard, told_by_own: float, sure: float
+) -> None:
+    train, valid = (embedded(210, seed, told_by_own=told_by_own) for seed in (0, 1))
+    colours = colours_saying(sure * np.eye(3)[np.arange(210) % 3], plain_card)
+    serving = centred(train, plain_card)
+    (refinement,) = refine_spaces(serving, train, valid, plain_card, colours)
+    assert refinement.reading is None
+    assert serving.readings is None
+
+
+def test_what_colours_say_multiplies_the_values_probabilities(plain_card: ModelCard) -> None:
+    table = embedded(30, 0)
+    random = np.random.default_rng(4)
+    told = random.standard_normal((30, 1, 3)).astype(np.float32)
+    serving = centred(table, plain_card)
+    serving.refine([Refinement(np.eye(D, dtype=np.float32), pull=2.0)])
+    serving.draw_towards(plain_card.attributes)
+    drawn = serving.drawn(torch.from_numpy(table.vectors), torch.from_numpy(told)).numpy()
+    (attribute,) = plain_card.attributes
+    for vector, more, found in zip(table.vectors[:, 0], told[:, 0], drawn[:, 0], strict=True):
+        weights = np.exp(attribute.scale * np.array(attribute.prototypes) @ vector) * np.exp(more)
+        step = weights / weights.sum() @ np.array(attribute.prototypes)
+        np.testing.assert_allclose(found, unit(vector + 2 * step), atol=1e-5)

@@ -1,7 +1,7 @@
 """A whole small run on drawn garments: train, stop, go on, export, serve."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,16 +18,29 @@ from api_schemas.card import AttributeCard  # noqa: E402
 from model.encoder import Encoder  # noqa: E402
 from model.evaluate import EmbeddedTable, embed_table, evaluate  # noqa: E402
 from model.labels import LabelTable, read_labels  # noqa: E402
-from model.pixels import decode  # noqa: E402
+from model.pixels import decode, normalise  # noqa: E402
 from model.training.about import About  # noqa: E402
 from model.training.asen import Asen, NetworkConfig  # noqa: E402
 from model.training.averaging import WeightAverage  # noqa: E402
 from model.training.config import TrainConfig  # noqa: E402
 from model.training.export import export  # noqa: E402
-from model.training.model_file import ExportError, check_parity  # noqa: E402
-from model.training.refinement import refine_spaces  # noqa: E402
+from model.training.model_file import (  # noqa: E402
+    ExportError,
+    check_parity,
+    graph_of,
+    write_model,
+)
+from model.training.palette import (  # noqa: E402
+    SIZE,
+    Palette,
+    Reading,
+    Readings,
+    Watched,
+    fit_readings,
+)
+from model.training.refinement import Colours, refine_spaces  # noqa: E402
 from model.training.runs import Run, load_run  # noqa: E402
-from model.training.serving import Serving  # noqa: E402
+from model.training.serving import Refinement, Serving  # noqa: E402
 from model.training.train import train  # noqa: E402
 from model.training.validation import embed_packed  # noqa: E402
 
@@ -142,7 +155,14 @@ def test_the_exported_file_says_what_the_network_says(
     serving = Serving(run.network)
     serving.centres = torch.from_numpy(centres)
     rows = [embedded(split, raw_of(split)) for split in (train, valid)]
-    refinements = refine_spaces(serving, *rows, encoder.card)
+    palette = Palette(preprocessing)
+    seen = Watched(palette, preprocessing, len(ATTRIBUTES))
+    embed_table(encoder, train, watch=seen)
+    readings = fit_readings(seen.said(), train, encoder.card)
+    told = Watched(Readings(palette, readings), preprocessing, len(ATTRIBUTES))
+    embed_table(encoder, valid, watch=told)
+    colours = Colours(palette, readings, told.said())
+    refinements = refine_spaces(serving, *rows, encoder.card, colours)
 
     def refined(raw: NDArray[np.float32]) -> NDArray[np.float32]:
         spaces = enumerate(refinements)
@@ -157,8 +177,16 @@ def test_the_exported_file_says_what_the_network_says(
         for index, attribute in enumerate(encoder.card.attributes):
             actual = valid.value_indices(attribute.name, attribute.values)
             scale = fitted_scale(validation[actual >= 0, index], attribute, actual[actual >= 0])
-            pull = refinements[index].pull
-            expected = drawn_to_values(spaces[:, index], attribute, scale, pull)
+            pull, reading = refinements[index].pull, refinements[index].reading
+            told_by = np.zeros((batch, len(attribute.values)), np.float32)
+            if reading is not None:
+                attention = encoder.encode(pixels).attention[:, index : index + 1]
+                palettes = palette(
+                    torch.from_numpy(normalise(pixels, preprocessing)), torch.from_numpy(attention)
+                )
+                logits = palettes[:, 0].numpy() @ reading.weights + reading.biases
+                told_by = logits[:, : len(attribute.values)]
+            expected = drawn_to_values(spaces[:, index], attribute, scale, pull, told_by)
             np.testing.assert_allclose(
                 encoder.encode(pixels).vectors[:, index], expected, atol=1e-4
             )
@@ -186,10 +214,15 @@ def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def probabilities(
-    vector: NDArray[np.float32], attribute: AttributeCard, scale: float
+    vector: NDArray[np.float32],
+    attribute: AttributeCard,
+    scale: float,
+    told: Sequence[float] | None = None,
 ) -> list[float]:
-    """Of each value: the softmax of the scaled cosines."""
-    weights = [math.exp(scale * float(vector @ np.array(p))) for p in attribute.prototypes]
+    """Of each value: the softmax of the scaled cosines, and of what else is told of it."""
+    cosines = [float(vector @ np.array(p)) for p in attribute.prototypes]
+    told = told if told is not None else [0.0] * len(cosines)
+    weights = [math.exp(scale * c + more) for c, more in zip(cosines, told, strict=True)]
     return [weight / sum(weights) for weight in weights]
 
 
@@ -208,17 +241,43 @@ def fitted_scale(
 
 
 def drawn_to_values(
-    vectors: NDArray[np.float32], attribute: AttributeCard, scale: float, pull: float
+    vectors: NDArray[np.float32],
+    attribute: AttributeCard,
+    scale: float,
+    pull: float,
+    told: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """(N, D): each vector, a step towards every value by as much as that is probable."""
     drawn = []
-    for vector in vectors:
-        probable = probabilities(vector, attribute, scale)
+    for vector, more in zip(vectors, told.tolist(), strict=True):
+        probable = probabilities(vector, attribute, scale, more)
         step = sum(
             share * np.array(p) for share, p in zip(probable, attribute.prototypes, strict=True)
         )
         drawn.append(unit(vector + pull * step))
     return np.stack(drawn)
+
+
+def test_a_file_that_asks_colours_says_what_the_network_says(
+    exported: Path, work: Path, tmp_path: Path
+) -> None:
+    run, card = load_run(work), Encoder.load(exported).card
+    random = np.random.default_rng(3)
+    most = max(len(attribute.values) for attribute in card.attributes)
+    reading = Reading(
+        random.standard_normal((SIZE, most)).astype(np.float32), np.zeros(most, np.float32)
+    )
+    plain = Refinement(np.eye(CONFIG.embedding_dimension, dtype=np.float32))
+    serving, deaf = Serving(run.network), Serving(run.network)
+    serving.refine([replace(plain, reading=reading), plain], Palette(card.preprocessing))
+    deaf.refine([plain, plain])
+    for one in (serving, deaf):
+        one.draw_towards(card.attributes)
+    graph = graph_of(serving, card.preprocessing.input_size)
+    encoder = write_model(graph, card, tmp_path / "asking.onnx")
+    check_parity(serving, encoder)
+    with pytest.raises(ExportError, match="differ"):
+        check_parity(deaf, encoder)
 
 
 def test_the_file_tells_nothing_of_the_machine_it_was_made_on(exported: Path) -> None:
