@@ -40,6 +40,9 @@ LEARNT_FROM: Final = 80_000
 class Palette(nn.Module):
     """Colour histograms under attention, as roots of shares (Hellinger's kernel)."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, preprocessing: Preprocessing) -> None:
         super().__init__()
         mean, std = (
@@ -49,9 +52,6 @@ class Palette(nn.Module):
         self.register_buffer("std", std)
         self.lights = _Bins(LIGHTS)
         self.chromas = _Bins(CHROMAS)
-
-    mean: Tensor
-    std: Tensor
 
     def forward(self, images: Tensor, attention: Tensor) -> Tensor:
         """(B, 3, H, W) normalised and (B, A, h, w) maps -> (B, A, P)."""
@@ -75,6 +75,10 @@ class Palette(nn.Module):
 class _Bins(nn.Module):
     """How much of each bin a number is: all of one, or parts of the two that it lies between."""
 
+    middles: Tensor
+    rise: Tensor
+    fall: Tensor
+
     def __init__(self, middles: Sequence[float]) -> None:
         super().__init__()
         places = torch.tensor(middles)
@@ -82,10 +86,6 @@ class _Bins(nn.Module):
         widths = places.diff()
         self.register_buffer("rise", torch.cat([widths[:1], widths]))
         self.register_buffer("fall", torch.cat([widths, widths[-1:]]))
-
-    middles: Tensor
-    rise: Tensor
-    fall: Tensor
 
     def forward(self, numbers: Tensor) -> Tensor:
         """(B, H, W) -> (B, H * W, bins), each row summing to 1."""
@@ -96,10 +96,10 @@ class _Bins(nn.Module):
 
 def _histogram(weights: Tensor, light: Tensor, chroma: Tensor) -> Tensor:
     """(B, A, N), (B, N, L) and (B, N, C) -> (B, A, L * C), roots of shares."""
-    weighted = weights.unsqueeze(3) * light.unsqueeze(1)  # (B, A, N, L)
-    counts = torch.matmul(weighted.transpose(2, 3), chroma.unsqueeze(1)).flatten(2)
-    # Squares of roots sum to 1; the root of nothing would have no slope.
-    return (counts / counts.sum(dim=2, keepdim=True).clamp_min(1e-12)).clamp_min(0).sqrt()
+    weighted = weights.unsqueeze(2) * light.transpose(1, 2).unsqueeze(1)  # (B, A, L, N)
+    each = torch.matmul(weighted.flatten(1, 2), chroma)  # (B, A * L, C)
+    counts = torch.unflatten(each, 1, weighted.shape[1:3]).flatten(2)
+    return (counts / counts.sum(dim=2, keepdim=True).clamp_min(1e-12)).sqrt()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +118,10 @@ class Reading:
 class Readings(nn.Module):
     """The readings that a file holds."""
 
+    spread: Tensor  # (A, K), which attribute each reading is of
+    weights: Tensor  # (K, P, V)
+    biases: Tensor  # (K, V)
+
     def __init__(self, palette: Palette, readings: Sequence[Reading | None]) -> None:
         """Take one reading, or none, per attribute; at least one must be there."""
         super().__init__()
@@ -128,10 +132,6 @@ class Readings(nn.Module):
         self.register_buffer("spread", torch.from_numpy(spread))
         self.register_buffer("weights", torch.from_numpy(np.stack([r.weights for _, r in held])))
         self.register_buffer("biases", torch.from_numpy(np.stack([r.biases for _, r in held])))
-
-    spread: Tensor  # (A, K), which attribute each reading is of
-    weights: Tensor  # (K, P, V)
-    biases: Tensor  # (K, V)
 
     def forward(self, images: Tensor, attention: Tensor) -> Tensor:
         """(B, 3, H, W) and (B, A, h, w) -> logits (B, A, V), zero where there is no reading."""

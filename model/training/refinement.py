@@ -25,7 +25,10 @@ from model.training.serving import Refinement, Serving
 RIDGE: Final = 0.3
 """Added to each eigenvalue of the photographers' covariance, in units of their mean."""
 LEAST_GAIN: Final = 0.005
-"""Of mean average precision on valid, for which a space is changed."""
+"""Of mean average precision on valid, that the later of the ways that are tried has to bring.
+
+Whitened spaces are tried first, since copies lie nearer to each other there (docs/decisions.md).
+"""
 LEAST_GAIN_BY_COLOUR: Final = 0.02
 """The same for asking colours: a space of shapes should not come to depend on them by chance."""
 COLOUR_PULL: Final = 2.0
@@ -73,8 +76,8 @@ def refine_spaces(
         Refinement(whitening=_whitening(own, attribute, index))
         for index, attribute in enumerate(card.attributes)
     ]
-    chosen, best = plain, np.full(len(plain), -np.inf)
-    for tried in (plain, whitened):
+    chosen, best = whitened, np.full(len(whitened), -np.inf)
+    for tried in (whitened, plain):
         serving.refine(tried)
         near, far = gathered(serving, train), gathered(serving, valid)
         serving.draw_towards(scaled(with_prototypes(card, near), [far]).attributes)
