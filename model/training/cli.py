@@ -136,6 +136,9 @@ def run_export(
 ) -> None:
     """Write the best epoch of a training run as a model file, also while it is still running.
 
+    Each attribute's space is made as the split 'valid' finds most: whitened between photographers
+    or not, with its colours asked too or not (docs/model.md).
+
     Example: lapel export runs/my --data labels.csv --out my.onnx
     """
     console = Console(stderr=True)
