@@ -13,7 +13,7 @@ import torch
 
 from api_schemas.card import ModelCard
 from model.encoder import Encoder
-from model.evaluate import Progress, embed_table, evaluate
+from model.evaluate import EmbeddedTable, Progress, embed_table, evaluate
 from model.labels import LabelTable
 from model.training.about import About, first_card
 from model.training.attribute_calibration import (
@@ -97,6 +97,30 @@ def _gathered(
     """
     card = first_card(run, about)
     encoder = write_model(graph_of(serving, card.preprocessing.input_size), card, path)
+    learns_values = design_named(run.config.design).value_head
+    if learns_values:
+        train, valid, colours = _embedded_with_colours(encoder, table, progress)
+        serving.centres = torch.from_numpy(centres_of(train, card))
+        refine_spaces(serving, train, valid, card, colours)
+    else:
+        train, valid = (
+            embed_table(encoder, table.split(split), progress=progress)
+            for split in ("train", "valid")
+        )
+        serving.centres = torch.from_numpy(centres_of(train, card))
+    train, valid = (gathered(serving, embedded) for embedded in (train, valid))
+    card = with_prototypes(with_frequencies(card, train.table), train)
+    card = scaled(card, [valid])
+    if learns_values:
+        serving.draw_towards(card.attributes)
+    return card
+
+
+def _embedded_with_colours(
+    encoder: Encoder, table: LabelTable, progress: Progress | None
+) -> tuple[EmbeddedTable, EmbeddedTable, Colours]:
+    """The rows to learn from, those to choose by, and what the latter's colours say of values."""
+    card = encoder.card
     palette, attributes = Palette(card.preprocessing), len(card.attributes)
     watched = partial(Watched, preprocessing=card.preprocessing, attributes=attributes)
     rows = table.split("train")
@@ -106,16 +130,7 @@ def _gathered(
     readings = fit_readings(palettes.said(), rows.take(range(0, len(rows), every)), card)
     told = watched(Readings(palette, readings))
     valid = embed_table(encoder, table.split("valid"), progress=progress, watch=told)
-    serving.centres = torch.from_numpy(centres_of(train, card))
-    learns_values = design_named(run.config.design).value_head
-    if learns_values:
-        refine_spaces(serving, train, valid, card, Colours(palette, readings, told.said()))
-    train, valid = (gathered(serving, embedded) for embedded in (train, valid))
-    card = with_prototypes(with_frequencies(card, train.table), train)
-    card = scaled(card, [valid])
-    if learns_values:
-        serving.draw_towards(card.attributes)
-    return card
+    return train, valid, Colours(palette, readings, told.said())
 
 
 def _fitted(encoder: Encoder, table: LabelTable, progress: Progress | None) -> ModelCard:

@@ -160,10 +160,25 @@ async def test_node_that_hangs_counts_as_away_though_the_others_answer(
             assert await until_it_answers(catalog) == {"shop": 2}
 
 
-async def test_cluster_that_is_down_counts_as_away(three_masters: ThreeMasters):
-    three_masters.configure("cluster-node-timeout", 500)
-    first, second, _ = three_masters.nodes
+@contextlib.contextmanager
+def silence_counts_soon(nodes: Iterable[RedisProcess]) -> Iterator[None]:
+    """For as long as a dead node is to be found: a busy one would count as dead too."""
+
+    def configure(milliseconds: int) -> None:
+        for node in nodes:
+            with node.client() as client:
+                client.config_set("cluster-node-timeout", milliseconds)
+
+    configure(500)
     try:
+        yield
+    finally:
+        configure(15000)
+
+
+async def test_cluster_that_is_down_counts_as_away(three_masters: ThreeMasters):
+    first, second, _ = three_masters.nodes
+    with silence_counts_soon(three_masters.nodes):
         async with opened_redis(three_masters.url, partitions=3) as catalog:
             await catalog.put("shop", [garment("shirt")])
             first.kill()
@@ -177,8 +192,6 @@ async def test_cluster_that_is_down_counts_as_away(three_masters: ThreeMasters):
                 await catalog.search("shop", like(garment("shirt")))
             await asyncio.to_thread(first.start)
             assert await until_it_answers(catalog) == {"shop": 1}
-    finally:
-        three_masters.configure("cluster-node-timeout", 15000)
 
 
 async def test_part_that_moves_to_another_node_is_away_meanwhile_and_loses_nothing(
@@ -295,22 +308,6 @@ def follows(replica: RedisProcess, master: RedisProcess, cluster: ThreeMasters) 
         if b"slave" not in flags or whose != followed or b"master" not in known[followed][0]:
             return False
     return True
-
-
-@contextlib.contextmanager
-def silence_counts_soon(nodes: Iterable[RedisProcess]) -> Iterator[None]:
-    """For as long as a dead node is to be found: a busy one would count as dead too."""
-
-    def configure(milliseconds: int) -> None:
-        for node in nodes:
-            with node.client() as client:
-                client.config_set("cluster-node-timeout", milliseconds)
-
-    configure(500)
-    try:
-        yield
-    finally:
-        configure(15000)
 
 
 async def test_replica_that_the_cluster_makes_a_master_has_the_catalog(
