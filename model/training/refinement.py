@@ -1,10 +1,10 @@
-"""What is done on export to the spaces that gain by it, as retrieval on valid decides.
+"""What is done on export to each attribute's space, as retrieval on valid decides.
 
 A head learns its photographs by heart, and with them what tells their photographers apart, the
-more so the fewer its labels are. Where it helps on photographs by others, directions in which
-photographers differ within a value are made short (within-class covariance normalisation; Hatch et
-al., Interspeech 2006), and the step towards values, which may be named badly, is left out, or
-colours are asked too which value it is (`model.training.palette`).
+more so the fewer its labels are. Unless it finds less among photographs by others, directions in
+which photographers differ within a value are made short (within-class covariance normalisation;
+Hatch et al., Interspeech 2006). Where it finds more, the step towards values, which may be named
+badly, is left out, or colours are asked too which value it is (`model.training.palette`).
 """
 
 from collections.abc import Iterator
