@@ -226,11 +226,6 @@ class GroupShare:
         """``found / by_chance``; None where nobody has two items."""
         return self.found / self.by_chance if self.by_chance else None
 
-    @property
-    def perfect_times_chance(self) -> float | None:
-        """The same for a perfect order: what the values alone, shared by a group, bring about."""
-        return self.in_perfect_order / self.by_chance if self.by_chance else None
-
 
 def own_group_share(
     similarities: Floats, values: NDArray[np.int64], groups: NDArray[np.int64], *, first: int = 8

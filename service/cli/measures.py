@@ -1,11 +1,12 @@
 """Measured quality as tables: for a terminal, and as Markdown for a document."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from statistics import fmean
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from api_schemas.card import AttributeQuality, Quality, RetrievalQuality
+from api_schemas.card import AttributeQuality, Quality, RetrievalQuality, SamePhotographerShare
 from model.sheet import Sheet, figure
 
 
@@ -19,19 +20,28 @@ def quality_markdown(quality: Quality) -> str:
     return "\n\n".join(markdown_table(sheet) for sheet in sheets(quality))
 
 
-def sheets(quality: Quality) -> tuple[Sheet, Sheet]:
-    """How well garments are found, and how well values are named."""
+def sheets(quality: Quality) -> tuple[Sheet, ...]:
+    """How well garments are found, by whom the found are, and how well values are named."""
     measured = quality.attributes.items()
     retrieval = Sheet(
         f"finding the same value among photographs by others "
         f"({quality.split} split, {quality.images} images)",
         (
             *("attribute", "MAP", "random", "global", "R@1", "R@5", "R@10", "MAP all"),
-            *("own hits", "queries", "left out"),
+            *("queries", "left out"),
         ),
         (
             *((name, *_retrieval(figures)) for name, figures in measured),
             *_means(quality),
+        ),
+    )
+    shares = {name: each.same_photographer for name, each in measured if each.same_photographer}
+    own_hits = Sheet(
+        f"the query's own photographer among its first 8 hits of all ({quality.split} split)",
+        ("attribute", "share", "by chance", "perfect order", "times chance", "perfect, times"),
+        (
+            *((name, *_own_hits(share)) for name, share in shares.items()),
+            ("mean", *_mean_own_hits(shares.values())),
         ),
     )
     values = Sheet(
@@ -42,7 +52,7 @@ def sheets(quality: Quality) -> tuple[Sheet, Sheet]:
         ),
         tuple((name, *_values(figures)) for name, figures in measured),
     )
-    return retrieval, values
+    return (retrieval, own_hits, values) if shares else (retrieval, values)
 
 
 def _retrieval(measured: AttributeQuality) -> tuple[str, ...]:
@@ -55,7 +65,6 @@ def _retrieval(measured: AttributeQuality) -> tuple[str, ...]:
         figure(own.recall_at_5),
         figure(own.recall_at_10),
         figure(own.map_all),
-        _short(measured.same_photographer.times_chance if measured.same_photographer else None),
         str(measured.queries),
         str(measured.queries_without_relevant),
     )
@@ -67,14 +76,13 @@ def _means(quality: Quality) -> list[tuple[str, ...]]:
     queries = [each.queries for each in every]
     counts = (str(sum(queries)), str(sum(each.queries_without_relevant for each in every)))
     rows = []
-    own_hits = quality.mean_same_photographer_times_chance
-    for name, own, weights, times in (
-        ("mean", quality.mean_map_other_photographers, [1] * len(every), own_hits),
-        ("weighted mean", quality.weighted_map_other_photographers, queries, None),
+    for name, own, weights in (
+        ("mean", quality.mean_map_other_photographers, [1] * len(every)),
+        ("weighted mean", quality.weighted_map_other_photographers, queries),
     ):
         random = _weighted([each.retrieval_random_order for each in every], weights)
         general = _weighted([each.retrieval_global_embedding for each in every], weights)
-        rows.append((name, *map(figure, (own, random, general)), *[""] * 4, _short(times), *counts))
+        rows.append((name, *map(figure, (own, random, general)), *[""] * 4, *counts))
     return rows
 
 
@@ -93,6 +101,29 @@ def _values(measured: AttributeQuality) -> tuple[str, ...]:
         figure(measured.visible_accuracy),
         figure(measured.visible_roc_auc),
     )
+
+
+def _own_hits(own: SamePhotographerShare) -> tuple[str, ...]:
+    """A perfect order is above chance too: photographers like certain garments."""
+    shares = map(figure, (own.found, own.by_chance, own.in_perfect_order))
+    return (*shares, *map(_short, _times_chance(own)))
+
+
+def _mean_own_hits(shares: Iterable[SamePhotographerShare]) -> tuple[str, ...]:
+    found, perfect = zip(*map(_times_chance, shares), strict=True)
+    return "", "", "", _short(_mean(found)), _short(_mean(perfect))
+
+
+def _times_chance(own: SamePhotographerShare) -> tuple[float | None, float | None]:
+    """Of what was found, and of a perfect order; None where nobody has two pictures."""
+    perfect = own.in_perfect_order / own.by_chance if own.by_chance else None
+    return own.times_chance, perfect
+
+
+def _mean(figures: Iterable[float | None]) -> float | None:
+    """Of those that are there."""
+    there = [each for each in figures if each is not None]
+    return fmean(there) if there else None
 
 
 def _short(times: float | None) -> str:

@@ -56,18 +56,39 @@ def test_calibration_stands_beside_its_floor_when_named(run, table, encoder):
     assert "measuring" not in done.err  # no picture is embedded again
 
 
-def test_markdown_is_two_tables_with_a_row_for_each_attribute_and_mean(quality):
-    retrieval, values = (
-        [line for line in part.splitlines() if line.startswith("|")]
-        for part in quality_markdown(quality).split("\n\nNaming")
+def rows_of(table: str) -> list[list[str]]:
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+
+
+def test_markdown_is_three_tables_with_a_row_for_each_attribute_and_mean(quality):
+    retrieval, own_hits, values = (
+        rows_of(table) for table in re.split(r"\n\n(?=The query|Naming)", quality_markdown(quality))
     )
     names = list(quality.attributes)
-    assert [line.split(" | ")[0] for line in retrieval[2:]] == [
-        f"| {name}" for name in (*names, "mean", "weighted mean")
-    ]
-    assert [line.split(" | ")[0] for line in values[2:]] == [f"| {name}" for name in names]
-    for lines in (retrieval, values):
-        assert len({line.count("|") for line in lines}) == 1
+    assert [row[0] for row in retrieval[2:]] == [*names, "mean", "weighted mean"]
+    assert [row[0] for row in own_hits[2:]] == [*names, "mean"]
+    assert [row[0] for row in values[2:]] == names
+    for rows in (retrieval, own_hits, values):
+        assert len({len(row) for row in rows}) == 1
+
+
+def test_hits_by_the_querys_own_photographer_stand_beside_those_of_a_perfect_order(quality):
+    own_hits = quality_markdown(quality).split("\n\n")[3]
+    rows = {row[0]: row[1:] for row in rows_of(own_hits)[2:]}
+    found, perfect = [], []
+    for name, each in quality.attributes.items():
+        own = each.same_photographer
+        shares = (own.found, own.by_chance, own.in_perfect_order)
+        assert rows[name][:3] == [f"{share:.3f}" for share in shares]
+        if own.by_chance:
+            found.append(own.found / own.by_chance)
+            perfect.append(own.in_perfect_order / own.by_chance)
+            assert rows[name][3:] == [f"{found[-1]:.2f}", f"{perfect[-1]:.2f}"]
+        else:
+            assert rows[name][3:] == ["", ""]
+    means = [f"{sum(times) / len(times):.2f}" for times in (found, perfect)]
+    assert rows["mean"] == ["", "", "", *means]
 
 
 def test_the_means_of_the_reference_lines_are_taken_like_the_models(quality):
