@@ -65,7 +65,7 @@ def _facts(encoder: Encoder) -> Table:
 
 
 def _in_short(quality: Quality) -> str:
-    retrieval, _ = sheets(quality)
+    retrieval, *_ = sheets(quality)
     own, random, general = next(row[1:4] for row in retrieval.rows if row[0] == "mean")
     return (
         f"MAP {own} on the {quality.split} split, mean over attributes "
