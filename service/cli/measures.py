@@ -35,15 +35,6 @@ def sheets(quality: Quality) -> tuple[Sheet, ...]:
             *_means(quality),
         ),
     )
-    shares = {name: each.same_photographer for name, each in measured if each.same_photographer}
-    own_hits = Sheet(
-        f"the query's own photographer among its first 8 hits of all ({quality.split} split)",
-        ("attribute", "share", "by chance", "perfect order", "times chance", "perfect, times"),
-        (
-            *((name, *_own_hits(share)) for name, share in shares.items()),
-            ("mean", *_mean_own_hits(shares.values())),
-        ),
-    )
     values = Sheet(
         f"naming the value ({quality.split} split)",
         (
@@ -52,7 +43,7 @@ def sheets(quality: Quality) -> tuple[Sheet, ...]:
         ),
         tuple((name, *_values(figures)) for name, figures in measured),
     )
-    return (retrieval, own_hits, values) if shares else (retrieval, values)
+    return retrieval, *_own_hits(quality), values
 
 
 def _retrieval(measured: AttributeQuality) -> tuple[str, ...]:
@@ -103,15 +94,28 @@ def _values(measured: AttributeQuality) -> tuple[str, ...]:
     )
 
 
-def _own_hits(own: SamePhotographerShare) -> tuple[str, ...]:
+def _own_hits(quality: Quality) -> tuple[Sheet, ...]:
+    """One table, or none for files that were written before this was measured."""
+    measured = quality.attributes.items()
+    shares = {name: each.same_photographer for name, each in measured if each.same_photographer}
+    if not shares:
+        return ()
+    found, perfect = zip(*map(_times_chance, shares.values()), strict=True)
+    sheet = Sheet(
+        f"the query's own photographer among its first 8 hits of all ({quality.split} split)",
+        ("attribute", "share", "by chance", "perfect order", "times chance", "perfect, times"),
+        (
+            *((name, *_shares(own)) for name, own in shares.items()),
+            ("mean", "", "", "", _short(_mean(found)), _short(_mean(perfect))),
+        ),
+    )
+    return (sheet,)
+
+
+def _shares(own: SamePhotographerShare) -> tuple[str, ...]:
     """A perfect order is above chance too: photographers like certain garments."""
     shares = map(figure, (own.found, own.by_chance, own.in_perfect_order))
     return (*shares, *map(_short, _times_chance(own)))
-
-
-def _mean_own_hits(shares: Iterable[SamePhotographerShare]) -> tuple[str, ...]:
-    found, perfect = zip(*map(_times_chance, shares), strict=True)
-    return "", "", "", _short(_mean(found)), _short(_mean(perfect))
 
 
 def _times_chance(own: SamePhotographerShare) -> tuple[float | None, float | None]:

@@ -91,6 +91,16 @@ def test_hits_by_the_querys_own_photographer_stand_beside_those_of_a_perfect_ord
     assert rows["mean"] == ["", "", "", *means]
 
 
+def test_a_file_from_before_photographers_were_counted_has_the_other_tables(quality):
+    older = {
+        name: each.model_copy(update={"same_photographer": None})
+        for name, each in quality.attributes.items()
+    }
+    whole = quality_markdown(quality).split("\n\n")
+    without = quality_markdown(quality.model_copy(update={"attributes": older})).split("\n\n")
+    assert without == [*whole[:2], *whole[4:]]
+
+
 def test_the_means_of_the_reference_lines_are_taken_like_the_models(quality):
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]]
