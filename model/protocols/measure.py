@@ -145,10 +145,12 @@ def query_precisions(
     """
     precisions = np.zeros(len(queries))
     without = 0
-    among = space[candidates[:, PICTURE]]
+    # A picture that is listed twice is a tie: rounding may differ between equal rows of a product.
+    pictures, place = np.unique(candidates[:, PICTURE], return_inverse=True)
+    among = space[pictures]
     for start in range(0, len(queries), QUERIES_AT_ONCE):
         block = queries[start : start + QUERIES_AT_ONCE]
-        similarities = space[block[:, PICTURE]] @ among.T
+        similarities = (space[block[:, PICTURE]] @ among.T)[:, place]
         for offset, query in enumerate(block):
             order = np.argsort(-similarities[offset], kind="stable")
             ranked = candidates[order]
