@@ -1,6 +1,6 @@
 """Measured quality as tables: for a terminal, and as Markdown for a document."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 
 from rich.box import SIMPLE_HEAD
@@ -100,13 +100,14 @@ def _own_hits(quality: Quality) -> tuple[Sheet, ...]:
     shares = {name: each.same_photographer for name, each in measured if each.same_photographer}
     if not shares:
         return ()
-    found, perfect = zip(*map(_times_chance, shares.values()), strict=True)
+    perfect = [times for times in map(_perfect, shares.values()) if times is not None]
+    means = (quality.mean_same_photographer_times_chance, fmean(perfect) if perfect else None)
     sheet = Sheet(
         f"the query's own photographer among its first 8 hits of all ({quality.split} split)",
         ("attribute", "share", "by chance", "perfect order", "times chance", "perfect, times"),
         (
             *((name, *_shares(own)) for name, own in shares.items()),
-            ("mean", "", "", "", _short(_mean(found)), _short(_mean(perfect))),
+            ("mean", "", "", "", *map(_short, means)),
         ),
     )
     return (sheet,)
@@ -115,19 +116,12 @@ def _own_hits(quality: Quality) -> tuple[Sheet, ...]:
 def _shares(own: SamePhotographerShare) -> tuple[str, ...]:
     """A perfect order is above chance too: photographers like certain garments."""
     shares = map(figure, (own.found, own.by_chance, own.in_perfect_order))
-    return (*shares, *map(_short, _times_chance(own)))
+    return (*shares, _short(own.times_chance), _short(_perfect(own)))
 
 
-def _times_chance(own: SamePhotographerShare) -> tuple[float | None, float | None]:
-    """Of what was found, and of a perfect order; None where nobody has two pictures."""
-    perfect = own.in_perfect_order / own.by_chance if own.by_chance else None
-    return own.times_chance, perfect
-
-
-def _mean(figures: Iterable[float | None]) -> float | None:
-    """Of those that are there."""
-    there = [each for each in figures if each is not None]
-    return fmean(there) if there else None
+def _perfect(own: SamePhotographerShare) -> float | None:
+    """How many times chance a perfect order has; None where nobody has two pictures."""
+    return own.in_perfect_order / own.by_chance if own.by_chance else None
 
 
 def _short(times: float | None) -> str:

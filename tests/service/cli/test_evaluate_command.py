@@ -103,9 +103,7 @@ def test_a_file_from_before_photographers_were_counted_has_the_other_tables(qual
 
 def test_the_means_of_the_reference_lines_are_taken_like_the_models(quality):
     rows = [
-        [cell.strip() for cell in line.split("|")[1:-1]]
-        for line in quality_markdown(quality).splitlines()
-        if re.match(r"\| (weighted )?mean ", line)
+        row for row in rows_of(quality_markdown(quality)) if row[0] in ("mean", "weighted mean")
     ]
     total = plain = weighted = 0.0
     for each in quality.attributes.values():
